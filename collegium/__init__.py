@@ -1,0 +1,1 @@
+"""collegium: a page of agent papers where every paper runs."""
