@@ -1,1 +1,39 @@
+"""The agent operating system: calls, interceptors, limits, trace and the run store.
 
+Systems see :class:`Kernel` and :class:`Agent`; everything that should happen to all systems is an
+:class:`Interceptor`.
+"""
+
+from collegium.kernel.agent import Agent
+from collegium.kernel.calls import (
+    AskHuman,
+    Call,
+    Generate,
+    Image,
+    Mail,
+    Message,
+    Receive,
+    Reply,
+    Send,
+    TokenLogprob,
+    ToolCall,
+    ToolSpec,
+    Unparsed,
+    Usage,
+    UseTool,
+)
+from collegium.kernel.kernel import Interceptor, Kernel, gather
+from collegium.kernel.limits import Limits, Meter
+from collegium.kernel.memo import Journal, MemoryReplies, ResponseCache
+from collegium.kernel.outputs import Output, output_of
+from collegium.kernel.retry import Retry
+from collegium.kernel.store import Store
+from collegium.kernel.tool import Tool, tool
+from collegium.kernel.trace import Event, Trace, read_trace
+
+__all__ = [
+    "Agent", "AskHuman", "Call", "Event", "Generate", "Image", "Interceptor", "Journal", "Kernel",
+    "Limits", "Mail", "MemoryReplies", "Message", "Meter", "Output", "Receive", "Reply",
+    "ResponseCache", "Retry", "Send", "Store", "TokenLogprob", "Tool", "ToolCall", "ToolSpec",
+    "Trace", "Unparsed", "Usage", "UseTool", "gather", "output_of", "read_trace", "tool",
+]

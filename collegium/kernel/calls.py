@@ -6,12 +6,15 @@ A new kind of call is a new subclass of :class:`Call` plus a driver that the ker
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Generic, Literal, TypeVar
 
 import msgspec
 
 Role = Literal["system", "user", "assistant", "tool"]
 Outcome = Literal["ok", "error", "fix", "teacher", "observation"]
+Origin = Literal["live", "cache", "journal"]
+
+T = TypeVar("T")
 
 
 class Unparsed(msgspec.Struct, frozen=True, tag="unparsed"):
@@ -92,7 +95,7 @@ class TokenLogprob(msgspec.Struct, frozen=True):
     top: dict[str, float] = {}
 
 
-class Reply(msgspec.Struct, frozen=True, omit_defaults=True):
+class Reply(msgspec.Struct, Generic[T], frozen=True, omit_defaults=True):
     """What a model answered: one sample.
 
     Attributes:
@@ -103,15 +106,18 @@ class Reply(msgspec.Struct, frozen=True, omit_defaults=True):
         usage: Cost; of several samples that share a prompt, the first carries the prompt.
         finish: Why generation ended: "stop", "length" (the cap was hit) or "tool".
         call: Id of the trace event that produced it (-1 outside a kernel).
+        origin: "live" from the model, "cache" from the response cache, "journal" from an
+            interrupted run that is being resumed.
     """
 
     text: str
-    data: Any = None
+    data: T | Unparsed | None = None
     tool_calls: tuple[ToolCall, ...] = ()
     logprobs: tuple[TokenLogprob, ...] = ()
     usage: Usage = Usage()
     finish: Literal["stop", "length", "tool"] = "stop"
     call: int = -1
+    origin: Origin = "live"
 
 
 class Call(msgspec.Struct, frozen=True, kw_only=True, tag=True, omit_defaults=True):
@@ -195,3 +201,7 @@ class Mail(msgspec.Struct, frozen=True):
     sender: str
     text: str
     call: int = -1
+
+
+AnyCall = Generate | UseTool | Send | Receive | AskHuman
+"""Every call the kernel itself has a driver for; what traces are decoded as."""

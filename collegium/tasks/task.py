@@ -16,6 +16,8 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         id: Unique and stable within its benchmark.
         prompt: The instruction, complete with context; choices are not part of it.
+        rules: Standing instructions for whoever works on the task; systems put them into the
+            profile of every agent they make.
         answer: What kind of answer is wanted.
         choices: The options of a multiple-choice task, in order; answered by letter A, B, ...
         stratum: Group for break-down in reports (difficulty level, subject), "" for none.
@@ -24,6 +26,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
 
     id: str
     prompt: str
+    rules: str = ""
     answer: AnswerKind = "text"
     choices: tuple[str, ...] = ()
     stratum: str = ""

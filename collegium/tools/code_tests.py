@@ -35,7 +35,7 @@ async def passes_tests(
     program: str,
     tests: str,
     *,
-    limits: SandboxLimits = SandboxLimits(),  # noqa: B008 (frozen)
+    limits: SandboxLimits = SandboxLimits(),
 ) -> TestOutcome:
     """Run a program and then its tests, in one fresh module, in the sandbox.
 

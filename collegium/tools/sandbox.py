@@ -69,7 +69,7 @@ async def run_python(
     *,
     stdin: str = "",
     files: Mapping[str, bytes | str] | None = None,
-    limits: SandboxLimits = SandboxLimits(),  # noqa: B008 (frozen)
+    limits: SandboxLimits = SandboxLimits(),
     python: Path | None = None,
 ) -> SandboxResult:
     """Run a Python program in a sandbox.
@@ -102,7 +102,7 @@ async def run_command(
     *,
     stdin: str = "",
     files: Mapping[str, bytes | str] | None = None,
-    limits: SandboxLimits = SandboxLimits(),  # noqa: B008 (frozen)
+    limits: SandboxLimits = SandboxLimits(),
     python: Path | None = None,
 ) -> SandboxResult:
     """Run any command in a sandbox; for a shell line, ["sh", "-c", line].
@@ -177,9 +177,10 @@ async def _supervise(running: Running, limits: SandboxLimits) -> SandboxResult:
             conclude(None)
 
     async def watch_memory() -> None:
-        while _memory(running.first, limits.memory_bytes) <= limits.memory_bytes:
+        while True:
+            if _memory(running.first, limits.memory_bytes) > limits.memory_bytes:
+                return
             await asyncio.sleep(_LOOK_SECONDS)
-        conclude("memory-limit")
 
     started = time.monotonic()
     watcher = loop.create_task(watch_memory())
@@ -187,7 +188,11 @@ async def _supervise(running: Running, limits: SandboxLimits) -> SandboxResult:
         for stream in streams:
             loop.add_reader(stream.descriptor, follow, stream)
         os.write(running.release, b"x")
-        await asyncio.wait({verdict}, timeout=limits.seconds)
+        first = asyncio.FIRST_COMPLETED
+        await asyncio.wait({verdict, watcher}, timeout=limits.seconds, return_when=first)
+        if watcher.done():
+            watcher.result()
+            conclude("memory-limit")
         conclude("timeout")
     finally:
         watcher.cancel()
@@ -199,6 +204,9 @@ async def _supervise(running: Running, limits: SandboxLimits) -> SandboxResult:
         running.process.kill()
         running.process.wait()
         await _ended(running.namespace)
+        # Its parent is gone. If we are the machine's first process, as in a container, it is ours.
+        with contextlib.suppress(ChildProcessError):
+            os.waitid(os.P_PIDFD, running.namespace, os.WEXITED | os.WNOHANG)  # noqa: ASYNC222
     seconds = time.monotonic() - started
     for stream in streams:
         while not stream.truncated and pull(stream):
@@ -245,31 +253,39 @@ def _memory(first: int, enough: int) -> int:
     """Add up the physical memory, in bytes, of a process and all its descendants."""
     processes = _descendants(first)
     # Quick, but counts memory that processes share once for each of them.
-    quick = sum(_fields(f"/proc/{number}/status", ("RssAnon", "RssShmem")) for number in processes)
+    quick = sum(_most(threads, "status", ("RssAnon", "RssShmem")) for threads in processes)
     if quick <= enough:
         return quick
     exact = ("Pss_Anon", "Pss_Shmem")
-    return sum(_fields(f"/proc/{number}/smaps_rollup", exact) for number in processes)
+    return sum(_most(threads, "smaps_rollup", exact) for threads in processes) or quick
 
 
-def _fields(path: str, names: tuple[str, str]) -> int:
-    """Add up fields of a file of /proc that are given in kB; nothing if the process is gone."""
-    try:
-        with open(path) as lines:
-            values = dict(line.split(":", 1) for line in lines if ":" in line)
-    except OSError:
-        return 0
-    return sum(1024 * int(values[name].split()[0]) for name in names if name in values)
+def _most(threads: Sequence[str], file: str, names: Sequence[str]) -> int:
+    """Add up fields of a file of /proc, in bytes, as the threads of one process show them.
+
+    They share their memory, but one that has ended while others go on shows none.
+    """
+    most = 0
+    for thread in threads:
+        with contextlib.suppress(OSError), open(f"/proc/{thread}/{file}", "rb") as lines:
+            # Bytes, because a program may give itself a name that is not text.
+            values = dict(line.split(b":", 1) for line in lines if b":" in line)
+            sizes = [values.get(name.encode(), b"0 kB") for name in names]
+            most = max(most, sum(1024 * int(size.split()[0]) for size in sizes))
+    return most
 
 
-def _descendants(first: int) -> list[int]:
-    found = [first]
-    for number in found:
+def _descendants(first: int) -> list[list[str]]:
+    """List the threads of a process, and of each of its descendants."""
+    found: list[list[str]] = []
+    numbers = [str(first)]
+    for number in numbers:
         # A process that ends while we look has no descendants: they move up to the first.
         with contextlib.suppress(OSError):
-            for thread in os.listdir(f"/proc/{number}/task"):
+            found.append(os.listdir(f"/proc/{number}/task"))
+            for thread in found[-1]:
                 with open(f"/proc/{number}/task/{thread}/children") as children:
-                    found += map(int, children.read().split())
+                    numbers += children.read().split()
     return found
 
 

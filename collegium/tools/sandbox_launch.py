@@ -1,5 +1,6 @@
 """Starts bubblewrap: checks that it works here, opens what it reads from, and holds what we need
-to stop it again."""
+to stop it again.
+"""
 
 import contextlib
 import functools
@@ -29,7 +30,7 @@ _INSTALL = "install it, for example with `apt install {0}` or `dnf install {0}`"
 
 
 class SandboxUnavailable(CollegiumError):
-    """This machine can't confine a program, so it was not run. The message says what is missing."""
+    """The program was not run, since this machine can't confine it; the message says why."""
 
 
 class Stream(msgspec.Struct):

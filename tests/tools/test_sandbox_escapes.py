@@ -171,9 +171,10 @@ def test_the_python_installation_can_not_be_written(attempt: Attempt) -> None:
     result = attempt("""
         import json, os, sys
         for folder in (sys.prefix, sys.base_prefix, os.path.dirname(json.__file__)):
-            for make in (lambda p: open(p, 'w'), os.mkdir, lambda p: os.chmod(os.path.dirname(p), 0o777)):
+            os.chdir(folder)
+            for make in (lambda p: open(p, 'w'), os.mkdir, lambda p: os.chmod('.', 0o777)):
                 try:
-                    make(folder + '/planted'); print('written')
+                    make('planted'); print('written')
                 except OSError as error:
                     print(type(error).__name__)
     """)

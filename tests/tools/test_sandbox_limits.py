@@ -163,6 +163,35 @@ def test_memory_is_limited_for_all_processes_together(attempt: Attempt) -> None:
     assert result.status == "memory-limit", result
 
 
+@pytest.mark.parametrize(
+    "trick",
+    [
+        # A name that is not text.
+        "libc.prctl(15, b'\\xff\\xfe'); hog()",
+        # The first thread ends, and the process goes on without it.
+        "threading.Thread(target=hog).start(); libc.syscall(leave, 0)",
+    ],
+)
+def test_a_process_can_not_hide_its_memory(attempt: Attempt, trick: str) -> None:
+    result = attempt(
+        f"""
+        import ctypes, os, threading, time
+        libc = ctypes.CDLL(None)
+        leave = 60 if os.uname().machine == 'x86_64' else 93
+        def hog():
+            time.sleep(0.2)
+            memory = bytearray(os.urandom(1 << 20) * 60)
+            time.sleep(60)
+        for _ in range(4):
+            if os.fork() == 0:
+                {trick}
+        time.sleep(60)
+        """,
+        memory_bytes=150 * MIB,
+    )
+    assert result.status == "memory-limit", result
+
+
 def test_shared_memory_is_counted_once(attempt: Attempt) -> None:
     result = attempt(
         """

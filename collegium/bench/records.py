@@ -1,0 +1,142 @@
+"""What a comparison records: one outcome per system and question, one report per comparison."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """How one system did on one task.
+
+    Attributes:
+        system: Name as given, parameters included ("mad:agents=4,rounds=2").
+        task: Id of the task.
+        stratum: Its group, "" for none.
+        prompt: The question as put to the system.
+        reference: The right answer ("" where a verifier or tests judge).
+        answer: What the system answered, as text.
+        correct: Whether that counts as correct.
+        value: The score in 0..1.
+        reason: Why, when it is not plain.
+        unparsed: The system abstained: no readable answer.
+        limited: A limit ended the run; what it had by then was scored.
+        error: The run failed (a model that cannot be reached, say); it counts as wrong.
+        calls: Generations.
+        tokens_prompt: Prompt tokens, cached ones included.
+        tokens_cached: Prompt tokens served from a cache.
+        tokens_completion: Tokens written.
+        money: US dollars.
+        seconds: Wall-clock time of the run.
+        notes: What the method has to show besides.
+    """
+
+    system: str
+    task: str
+    stratum: str = ""
+    prompt: str = ""
+    reference: str = ""
+    answer: str = ""
+    correct: bool = False
+    value: float = 0.0
+    reason: str = ""
+    unparsed: bool = False
+    limited: bool = False
+    error: str = ""
+    calls: int = 0
+    tokens_prompt: int = 0
+    tokens_cached: int = 0
+    tokens_completion: int = 0
+    money: float = 0.0
+    seconds: float = 0.0
+    notes: dict[str, Any] = {}
+
+    @property
+    def tokens(self) -> int:
+        """Prompt and completion tokens."""
+        return self.tokens_prompt + self.tokens_completion
+
+
+class SystemRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One system in a report; counts and tokens are totals over its ``n`` questions."""
+
+    name: str
+    paper: str | None
+    parameters: dict[str, Any]
+    n: int
+    correct: int
+    accuracy: float
+    ci_low: float
+    ci_high: float
+    tokens_prompt: int
+    tokens_cached: int
+    tokens_completion: int
+    tokens_per_task: float
+    calls: int
+    seconds: float
+    money: float
+    unparsed: int
+    limited: int
+    errors: int
+    strata: dict[str, tuple[int, int]] = {}
+
+
+class Pair(msgspec.Struct, frozen=True, kw_only=True):
+    """Two systems on the same questions: accuracy of a minus accuracy of b.
+
+    Attributes:
+        test: How ``p`` was computed ("exact McNemar" or "paired bootstrap").
+        only_a: Questions only ``a`` got right.
+        only_b: Questions only ``b`` got right.
+        ci_low: Lower end of the 95% paired-bootstrap interval of the difference.
+        ci_high: Upper end.
+    """
+
+    a: str
+    b: str
+    test: Literal["exact McNemar", "paired bootstrap"]
+    p: float
+    difference: float
+    ci_low: float
+    ci_high: float
+    only_a: int
+    only_b: int
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """A comparison, complete enough to be read, ranked and repeated.
+
+    Attributes:
+        ranking: Names from best to worst, or None when spends differ too much to rank fairly.
+        verdict: One or two plain sentences on what the comparison says, or why it ranks nothing.
+        spend_factor: Largest spend over smallest, in tokens per task.
+        controls: Floors such as {"majority": 0.25}: what no method at all would score.
+        exact: Whether the embedded engine served one request at a time (bit-identical reruns).
+        outcomes: Every outcome, in the order of systems and questions.
+    """
+
+    run: str
+    created: str
+    command: str
+    benchmark: str
+    split: str
+    source: str
+    fingerprint: str
+    model: str
+    roles: dict[str, str]
+    seed: int
+    limit: int | None
+    budget: int | None
+    exact: bool
+    systems: tuple[SystemRow, ...]
+    pairs: tuple[Pair, ...]
+    controls: dict[str, float]
+    ranking: tuple[str, ...] | None
+    verdict: str
+    spend_factor: float
+    curve: bool
+    machine: str
+    version: str
+    seconds: float
+    outcomes: tuple[Outcome, ...] = ()

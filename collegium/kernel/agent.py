@@ -1,0 +1,219 @@
+"""An agent: a named process of the kernel, with a profile, a history and tools."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, TypeVar, overload
+
+import msgspec
+
+from collegium.kernel.calls import (
+    AskHuman,
+    Generate,
+    Image,
+    Mail,
+    Message,
+    Receive,
+    Reply,
+    Send,
+    ToolSpec,
+    Unparsed,
+    UseTool,
+)
+from collegium.kernel.outputs import Output, output_of
+
+if TYPE_CHECKING:
+    from collegium.kernel.kernel import Kernel
+
+T = TypeVar("T")
+
+
+class Agent:
+    """A named role in a system. Made by :meth:`Kernel.agent`; all it does is a kernel call.
+
+    Attributes:
+        name: Unique within the run.
+        role: Chooses the model.
+        profile: Its system prompt.
+        tools: Names of the tools it may use.
+        history: The turns of its own conversation, kept by ``ask(..., keep=True)``.
+    """
+
+    def __init__(
+        self,
+        kernel: Kernel,
+        name: str,
+        *,
+        profile: str = "",
+        role: str | None = None,
+        tools: tuple[str, ...] = (),
+    ) -> None:
+        self.kernel, self.name, self.profile, self.tools = kernel, name, profile, tools
+        self.role = role if role is not None else re.sub(r"-?\d+$", "", name)
+        self.history: list[Message] = []
+        self._calls = 0
+
+    @overload
+    async def ask(
+        self,
+        prompt: str,
+        *,
+        output: type[T] = str,
+        n: None = None,
+        temperature: float = ...,
+        top_p: float = ...,
+        max_tokens: int | None = ...,
+        stop: Sequence[str] = ...,
+        images: Sequence[Image] = ...,
+        tools: bool = ...,
+        logprobs: int = ...,
+        adapters: Sequence[tuple[str, float]] = ...,
+        keep: bool = ...,
+        sources: Sequence[int] = ...,
+    ) -> Reply[T]: ...
+
+    @overload
+    async def ask(
+        self,
+        prompt: str,
+        *,
+        output: type[T] = str,
+        n: int,
+        temperature: float = ...,
+        top_p: float = ...,
+        max_tokens: int | None = ...,
+        stop: Sequence[str] = ...,
+        images: Sequence[Image] = ...,
+        tools: bool = ...,
+        logprobs: int = ...,
+        adapters: Sequence[tuple[str, float]] = ...,
+        keep: bool = ...,
+        sources: Sequence[int] = ...,
+    ) -> list[Reply[T]]: ...
+
+    async def ask(
+        self,
+        prompt: str,
+        *,
+        output: type[Any] = str,
+        n: int | None = None,
+        temperature: float = 0.7,
+        top_p: float = 1.0,
+        max_tokens: int | None = None,
+        stop: Sequence[str] = (),
+        images: Sequence[Image] = (),
+        tools: bool = False,
+        logprobs: int = 0,
+        adapters: Sequence[tuple[str, float]] = (),
+        keep: bool = False,
+        sources: Sequence[int] = (),
+    ) -> Reply[Any] | list[Reply[Any]]:
+        """Ask the agent's model; read the reply as a typed value.
+
+        A reply that does not fit its type is asked for once more, with the reason; if that
+        fails too its ``data`` is :class:`Unparsed`. A reply may thus cost two generations.
+
+        Args:
+            prompt: The user turn; "" goes on from the history as it stands.
+            output: The type wanted (see :func:`collegium.kernel.outputs.output_of`).
+            n: None for one reply; a number for a list of that many samples of one prompt.
+            temperature: Sampling temperature.
+            top_p: Nucleus sampling mass.
+            max_tokens: Cap on completion tokens per sample.
+            stop: Sequences the reply ends before.
+            images: Pictures that go with the prompt.
+            tools: Whether the model may ask for the agent's tools natively.
+            logprobs: Alternatives per token to report.
+            adapters: LoRA adapters to apply, as (name, scale).
+            keep: Go on from the history and add both turns to it (single replies only).
+            sources: Trace ids of the calls this prompt was made from.
+
+        Raises:
+            LimitReached: A limit of the run is used up.
+            ModelError: The model could not answer.
+        """
+        wanted = output_of(output)
+        turns = [Message("system", self.profile)] if self.profile else []
+        turns += self.history if keep else []
+        if prompt:
+            turns.append(Message("user", prompt, images=tuple(images)))
+        call = Generate(
+            agent=self.name,
+            role=self.role,
+            messages=tuple(turns),
+            n=n or 1,
+            temperature=temperature,
+            top_p=top_p,
+            max_tokens=max_tokens,
+            stop=tuple(stop),
+            seed=self._next_seed(),
+            schema=wanted.schema,
+            tools=self._specs() if tools else (),
+            logprobs=logprobs,
+            adapters=tuple(adapters),
+            sources=tuple(sources),
+        )
+        replies = [await self._read(r, call, wanted) for r in await self.kernel.call(call)]
+        if keep:
+            self.history = turns[1:] if self.profile else turns
+            self.history.append(
+                Message("assistant", replies[0].text, tool_calls=replies[0].tool_calls)
+            )
+        return replies[0] if n is None else replies
+
+    async def use(self, tool: str, /, **arguments: Any) -> Any:
+        """Run one of the agent's tools.
+
+        Raises:
+            UnknownName: The agent has no such tool.
+            BadInput: An argument is wrong.
+        """
+        return await self.kernel.call(UseTool(agent=self.name, tool=tool, arguments=arguments))
+
+    async def send(self, to: Agent | str, text: str, *, sources: Sequence[int] = ()) -> None:
+        """Put a message into another agent's mailbox."""
+        name = to if isinstance(to, str) else to.name
+        await self.kernel.call(Send(agent=self.name, to=name, text=text, sources=tuple(sources)))
+
+    async def receive(self) -> tuple[Mail, ...]:
+        """Take all waiting messages, ordered by sender's name and then by time."""
+        return await self.kernel.call(Receive(agent=self.name))
+
+    async def ask_human(self, question: str) -> str:
+        """Put a question to the user."""
+        return await self.kernel.call(AskHuman(agent=self.name, question=question))
+
+    def _next_seed(self) -> int | None:
+        self._calls += 1
+        return self.kernel.call_seed(self.name, self._calls)
+
+    def _specs(self) -> tuple[ToolSpec, ...]:
+        return tuple(self.kernel.tools[name].spec for name in self.tools)
+
+    async def _read(self, reply: Reply[Any], call: Generate, wanted: Output[Any]) -> Reply[Any]:
+        """Decode a reply; ask once more when it does not fit."""
+        if reply.tool_calls:
+            return reply
+        data = wanted.decode(reply.text)
+        if not isinstance(data, Unparsed) or wanted.schema is None:
+            return msgspec.structs.replace(reply, data=data)
+        if reply.finish == "length":
+            problem = "Your reply was cut off before it was complete. Be much shorter."
+        else:
+            problem = f"That reply does not fit: {data.reason}."
+        repair = msgspec.structs.replace(
+            call,
+            messages=(
+                *call.messages,
+                Message("assistant", reply.text),
+                Message("user", f"{problem} Reply with the JSON object alone."),
+            ),
+            n=1,
+            seed=self._next_seed(),
+            parent=reply.call,
+            sources=(reply.call,),
+            outcome="fix",
+        )
+        (second,) = await self.kernel.call(repair)
+        return msgspec.structs.replace(second, data=wanted.decode(second.text))

@@ -1,0 +1,318 @@
+"""The kernel: every call of every agent goes through one chain of interceptors to a driver."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from functools import partial
+from hashlib import blake2b
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+import msgspec
+
+from collegium.errors import BadInput, Transient, unknown_name
+from collegium.kernel.agent import Agent
+from collegium.kernel.calls import (
+    AskHuman,
+    Call,
+    Generate,
+    Mail,
+    Receive,
+    Reply,
+    Send,
+    Usage,
+    UseTool,
+)
+from collegium.kernel.limits import Limits, Meter
+from collegium.kernel.memo import Journal, ReplyStore, ResponseCache
+from collegium.kernel.retry import Retry
+from collegium.kernel.tool import Tool
+from collegium.kernel.trace import Event, Trace, plain
+
+if TYPE_CHECKING:
+    from collegium.models.model import Model
+
+T = TypeVar("T")
+Proceed = Callable[[Call], Awaitable[Any]]
+Driver = Callable[[Any], Awaitable[Any]]
+OnText = Callable[[str, int, str], None]
+"""Called with (agent, sample index, piece of text) while a reply is being written."""
+
+
+class Interceptor(Protocol):
+    """The one extension point: sees a call, may change, answer, refuse, repeat or delay it."""
+
+    async def __call__(self, call: Call, proceed: Proceed) -> Any:
+        """Handle a call; ``await proceed(call)`` hands it on."""
+        ...
+
+
+class Kernel:
+    """Runs the calls of one run of one system on one task.
+
+    Args:
+        models: The model of every role, or a mapping from role to model where "" is the default.
+        tools: Tools that agents may be given, by name.
+        limits: What the run may spend.
+        seed: Seed of the run; None draws fresh randomness. Every sampled call gets its own seed
+            from it, by agent and by how many calls that agent made, so timing changes nothing.
+        interceptors: Extra interceptors, outermost first; they sit inside trace and limits.
+        drivers: Drivers for further kinds of calls, by call type.
+        sinks: Called with every trace event.
+        cache: Where to keep model replies for reuse; None: no response cache.
+        journal: Events of each interrupted attempt at the same task, to go on from.
+        on_text: Called with every piece of text as it is written.
+        human: Answers questions to the user; None: there is nobody to ask.
+    """
+
+    def __init__(
+        self,
+        models: Model | Mapping[str, Model],
+        *,
+        tools: Iterable[Tool] = (),
+        limits: Limits = Limits(),
+        seed: int | None = None,
+        interceptors: Sequence[Interceptor] = (),
+        drivers: Mapping[type[Call], Driver] | None = None,
+        sinks: Sequence[Callable[[Event], None]] = (),
+        cache: ReplyStore | None = None,
+        journal: Sequence[Sequence[Event]] = (),
+        on_text: OnText | None = None,
+        human: Callable[[str], Awaitable[str]] | None = None,
+        retry: Retry | None = None,
+    ) -> None:
+        self._models: Mapping[str, Model] = models if isinstance(models, Mapping) else {"": models}
+        if "" not in self._models:
+            raise BadInput("a kernel needs a default model: the one under the role ''.")
+        self.tools = {t.spec.name: t for t in tools}
+        self.seed = seed
+        self.random = random.Random(seed)
+        self.trace = Trace(*sinks)
+        self.meter = Meter(limits)
+        self.kept: Any = None
+        self._on_text, self._human = on_text, human
+        self._agents: dict[str, Agent] = {}
+        self._mail: dict[str, list[Mail]] = {}
+        self._in_flight: set[asyncio.Task[Any]] = set()
+        self._drivers: dict[type[Call], Driver] = {
+            Generate: self._generate,
+            UseTool: self._use_tool,
+            Send: self._send,
+            Receive: self._receive,
+            AskHuman: self._ask_human,
+            **(drivers or {}),
+        }
+        chain: list[Any] = [retry or Retry(), self._traced, self.meter, *interceptors]
+        if journal:
+            chain.append(Journal(journal, self._fingerprint))
+        if cache is not None:
+            chain.append(ResponseCache(cache, self._fingerprint))
+        proceed: Proceed = self._drive
+        for interceptor in reversed(chain):
+            proceed = partial(interceptor, proceed=proceed)
+        self._chain = proceed
+
+    # -- what systems use ---------------------------------------------------------------
+
+    def agent(
+        self,
+        name: str,
+        *,
+        profile: str = "",
+        role: str | None = None,
+        tools: Sequence[str] = (),
+    ) -> Agent:
+        """Make an agent: a named process with a profile.
+
+        Args:
+            name: Unique within the run.
+            profile: Who it is: its system prompt.
+            role: Chooses its model; by default the name without a trailing number.
+            tools: Names of the tools it may use.
+
+        Raises:
+            BadInput: The name is taken.
+            UnknownName: A tool does not exist.
+        """
+        if name in self._agents:
+            raise BadInput(f"there is already an agent named {name!r} in this run.")
+        for tool in tools:
+            if tool not in self.tools:
+                raise unknown_name("tool", tool, self.tools)
+        agent = Agent(self, name, profile=profile, role=role, tools=tuple(tools))
+        self._agents[name] = agent
+        self._mail[name] = []
+        return agent
+
+    def keep(self, result: Any) -> None:
+        """Note the best result so far: what the run is scored on if a limit ends it."""
+        self.kept = result
+
+    async def call(self, call: Call) -> Any:
+        """Run a call through the interceptors and its driver.
+
+        Returns:
+            What the driver answers: a tuple of replies for :class:`Generate`, a value otherwise.
+
+        Raises:
+            LimitReached: A limit of the run is used up.
+            ModelError: A model could not answer, retries included.
+            BadInput: The call itself is wrong.
+        """
+        task = asyncio.current_task()
+        if task is None or task in self._in_flight:
+            return await self._chain(call)
+        self._in_flight.add(task)
+        try:
+            return await self._chain(call)
+        finally:
+            self._in_flight.discard(task)
+
+    async def aclose(self) -> None:
+        """Cancel every call still running and wait until all are gone."""
+        left = [t for t in self._in_flight if t is not asyncio.current_task()]
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
+
+    def model_for(self, agent: str, role: str) -> Model:
+        """The model that answers an agent: its own, else its role's, else the default."""
+        return self._models.get(agent) or self._models.get(role) or self._models[""]
+
+    def call_seed(self, agent: str, number: int) -> int | None:
+        """Seed of an agent's n-th call, or None in a run without a seed."""
+        if self.seed is None:
+            return None
+        digest = blake2b(f"{self.seed}/{agent}/{number}".encode(), digest_size=4).digest()
+        # Room above for the samples of one call, which use seed, seed + 1, ...
+        return int.from_bytes(digest, "big") & 0x3FFFFFFF
+
+    # -- interceptors and drivers -------------------------------------------------------
+
+    def _fingerprint(self, call: Generate) -> str:
+        return self.model_for(call.agent, call.role).fingerprint
+
+    async def _traced(self, call: Call, proceed: Proceed) -> Any:
+        """Record a call, whatever becomes of it."""
+        number = self.trace.next_id()
+        begin = perf_counter()
+        is_model = isinstance(call, Generate)
+        model = self.model_for(call.agent, call.role).name if is_model else ""  # pyright: ignore
+        started = begin - self.meter.started
+        try:
+            result = await proceed(call)
+        except BaseException as error:
+            message = str(error) or type(error).__name__
+            if isinstance(error, Transient):
+                error.event = number  # type: ignore[attr-defined]
+            self.trace.append(
+                Event(
+                    id=number,
+                    call=call,  # type: ignore[arg-type]
+                    outcome="error",
+                    error=message,
+                    model=model,
+                    started=started,
+                    seconds=perf_counter() - begin,
+                )
+            )
+            raise
+        seconds = perf_counter() - begin
+        if is_model:
+            usage = sum((r.usage for r in result), Usage())
+            result = tuple(msgspec.structs.replace(r, call=number) for r in result)
+            event = Event(
+                id=number,
+                call=call,  # type: ignore[arg-type]
+                outcome=call.outcome,  # pyright: ignore
+                replies=result,
+                model=model,
+                usage=usage,
+                started=started,
+                seconds=seconds,
+            )
+        else:
+            event = Event(
+                id=number,
+                call=call,  # type: ignore[arg-type]
+                outcome="observation",
+                value=plain(result),
+                started=started,
+                seconds=seconds,
+            )
+            if isinstance(call, Send):
+                self._mail[call.to].append(Mail(call.agent, call.text, number))
+        self.trace.append(event)
+        return result
+
+    async def _drive(self, call: Call) -> Any:
+        driver = self._drivers.get(type(call))
+        if driver is None:
+            raise BadInput(
+                f"this kernel has no driver for {type(call).__name__} calls; "
+                "give it one with Kernel(drivers={...})."
+            )
+        return await driver(call)
+
+    async def _generate(self, call: Generate) -> tuple[Reply[Any], ...]:
+        on_text = partial(self._on_text, call.agent) if self._on_text else None
+        replies = await self.model_for(call.agent, call.role).generate(call, on_text)
+        if len(replies) != call.n:
+            raise BadInput(f"the model gave {len(replies)} replies where {call.n} were asked for.")
+        return tuple(within_bounds(r, call.stop) for r in replies) if call.stop else replies
+
+    async def _use_tool(self, call: UseTool) -> Any:
+        tool = self.tools.get(call.tool)
+        if tool is None:
+            raise unknown_name("tool", call.tool, self.tools)
+        agent = self._agents.get(call.agent)
+        if agent is not None and call.tool not in agent.tools:
+            raise unknown_name(f"tool of agent {call.agent!r}", call.tool, agent.tools)
+        return await tool.run(call.arguments)
+
+    async def _send(self, call: Send) -> None:
+        if call.to not in self._mail:
+            raise unknown_name("agent", call.to, self._mail)
+
+    async def _receive(self, call: Receive) -> tuple[Mail, ...]:
+        waiting = sorted(self._mail[call.agent], key=lambda m: (m.sender, m.call))
+        self._mail[call.agent].clear()
+        return tuple(waiting)
+
+    async def _ask_human(self, call: AskHuman) -> str:
+        if self._human is None:
+            raise BadInput(
+                f"agent {call.agent!r} asked the user a question, but nobody can answer here."
+            )
+        return await self._human(call.question)
+
+
+def within_bounds(reply: Reply[Any], stop: tuple[str, ...]) -> Reply[Any]:
+    """A reply cut before the first stop sequence, whatever the engine did with it."""
+    cut = min((i for s in stop if (i := reply.text.find(s)) >= 0), default=-1)
+    if cut < 0:
+        return reply
+    return msgspec.structs.replace(reply, text=reply.text[:cut], finish="stop")
+
+
+async def gather(*calls: Coroutine[Any, Any, T]) -> list[T]:
+    """Run coroutines together; results come in the order given, and no task outlives an error.
+
+    The first failure (in the order given) is raised as itself, after the others are cancelled.
+    """
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(c) for c in calls]
+    except BaseExceptionGroup as failures:
+        raise first_of(failures) from None
+    return [t.result() for t in tasks]
+
+
+def first_of(failures: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The first plain exception inside a group."""
+    first: BaseException = failures
+    while isinstance(first, BaseExceptionGroup):
+        first = first.exceptions[0]
+    return first

@@ -1,0 +1,120 @@
+"""Answers that need not be paid for again: the response cache, and the journal of a resumed run."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict, deque
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any, Protocol
+
+import msgspec
+
+from collegium.kernel.calls import AskHuman, Call, Generate, Reply, UseTool
+from collegium.kernel.keys import request_key
+from collegium.kernel.trace import Event
+
+Fingerprint = Callable[[Generate], str]
+"""Names the model (weights, engine, settings) that would answer a call."""
+
+
+class ReplyStore(Protocol):
+    """Where cached replies are kept: the run store, or a dict for a single process."""
+
+    def get_reply(self, key: str, sample: int) -> Reply[Any] | None: ...
+
+    def put_reply(self, key: str, sample: int, reply: Reply[Any]) -> None: ...
+
+
+class ResponseCache:
+    """Interceptor that answers a repeated model call from a store, sample by sample.
+
+    Sampled calls (temperature above 0) without a seed pass through: a cache would turn
+    independent samples into copies. A cached reply keeps the usage it once had, so a comparison
+    served from the cache still states what its method costs; its origin says that it was free.
+
+    Args:
+        store: Where replies are kept.
+        fingerprint: Names the model that would answer.
+    """
+
+    def __init__(self, store: ReplyStore, fingerprint: Fingerprint) -> None:
+        self._store, self._fingerprint = store, fingerprint
+
+    async def __call__(self, call: Call, proceed: Callable[[Call], Awaitable[Any]]) -> Any:
+        """Answer from the store where possible; ask only for the missing last samples."""
+        if not isinstance(call, Generate) or (call.temperature > 0 and call.seed is None):
+            return await proceed(call)
+        key = f"{self._fingerprint(call)}:{request_key(call)}"
+        known: list[Reply[Any]] = []
+        while len(known) < call.n:
+            reply = self._store.get_reply(key, len(known))
+            if reply is None:
+                break
+            known.append(msgspec.structs.replace(reply, origin="cache"))
+        if known and len(known) < call.n:
+            # Samples of one request differ only by index; asking for all keeps their order.
+            known = []
+        if not known:
+            replies = await proceed(call)
+            for sample, reply in enumerate(replies):
+                self._store.put_reply(key, sample, reply)
+            return replies
+        return tuple(known)
+
+
+class Journal:
+    """Interceptor that replays the paid calls of an interrupted attempt at the same task.
+
+    Calls are matched by what they ask, not by their order, so concurrent agents may come back in
+    any order. Each recorded answer is used once. Usage is kept: it was paid within this run.
+
+    Args:
+        attempts: What each interrupted attempt had recorded. A later attempt replays an earlier
+            one before it goes on, so per question the longest list of answers is the full one.
+        fingerprint: Names the model that would answer.
+    """
+
+    def __init__(self, attempts: Iterable[Iterable[Event]], fingerprint: Fingerprint) -> None:
+        self._fingerprint = fingerprint
+        self._answers: dict[str, deque[Any]] = {}
+        for events in attempts:
+            answers: defaultdict[str, deque[Any]] = defaultdict(deque)
+            for event in events:
+                key = self._key(event.call)
+                if key and not event.error:
+                    answer = event.replies if isinstance(event.call, Generate) else event.value
+                    answers[key].append(answer)
+            for key, given in answers.items():
+                if len(given) > len(self._answers.get(key, ())):
+                    self._answers[key] = given
+
+    def _key(self, call: Call) -> str:
+        if isinstance(call, Generate):
+            return f"{self._fingerprint(call)}:{call.agent}:{call.n}:{request_key(call)}"
+        if isinstance(call, UseTool | AskHuman):
+            bare = msgspec.structs.replace(call, parent=None, sources=())
+            return msgspec.json.encode(bare, order="sorted").decode()
+        return ""
+
+    async def __call__(self, call: Call, proceed: Callable[[Call], Awaitable[Any]]) -> Any:
+        """Answer from the journal, or let the call through."""
+        waiting = self._answers.get(self._key(call))
+        if not waiting:
+            return await proceed(call)
+        await asyncio.sleep(0)  # as a live call would, let others run
+        answer = waiting.popleft()
+        if isinstance(call, Generate):
+            return tuple(msgspec.structs.replace(r, origin="journal") for r in answer)
+        return answer
+
+
+class MemoryReplies(dict[tuple[str, int], Reply[Any]]):
+    """A :class:`ReplyStore` that lives as long as the process."""
+
+    def get_reply(self, key: str, sample: int) -> Reply[Any] | None:
+        """The kept reply, or None."""
+        return self.get((key, sample))
+
+    def put_reply(self, key: str, sample: int, reply: Reply[Any]) -> None:
+        """Keep a reply."""
+        self[key, sample] = reply

@@ -1,0 +1,93 @@
+"""Typed outputs: from a Python type to the JSON schema a model must keep, and back to a value."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any, Generic, TypeVar
+
+import msgspec
+
+from collegium.errors import BadInput
+from collegium.kernel.calls import Unparsed
+
+T = TypeVar("T")
+
+
+class Output(msgspec.Struct, Generic[T], frozen=True):
+    """How a value of some type is asked for and read.
+
+    Attributes:
+        schema: The JSON schema to constrain the reply with; None for plain text.
+        wrapped: Whether the value sits in an object under "answer" (numbers, choices, lists:
+            models keep objects far better than bare values).
+        type: The type to decode.
+    """
+
+    schema: dict[str, Any] | None
+    wrapped: bool
+    type: Any
+
+    def decode(self, text: str) -> T | Unparsed:
+        """Read a reply; an unreadable one is a value too."""
+        if self.schema is None:
+            return text.strip() or Unparsed(text, "empty reply")  # type: ignore[return-value]
+        body = text[text.find("{") : text.rfind("}") + 1] or text
+        try:
+            if hasattr(self.type, "model_validate_json"):
+                return self.type.model_validate_json(body)
+            value = msgspec.json.decode(body, type=self.type)
+        except ValueError as error:
+            return Unparsed(text, str(error))
+        return value.answer if self.wrapped else value
+
+
+@lru_cache(maxsize=256)
+def output_of(wanted: Any) -> Output[Any]:
+    """The output description of a type.
+
+    Args:
+        wanted: str (plain text), int, float, bool, a Literal of choices, list[...], a dataclass,
+            a msgspec struct, a TypedDict or a pydantic model.
+
+    Raises:
+        BadInput: The type has no JSON schema.
+    """
+    if wanted is str:
+        return Output(schema=None, wrapped=False, type=str)
+    if hasattr(wanted, "model_json_schema"):
+        return Output(schema=wanted.model_json_schema(), wrapped=False, type=wanted)
+    try:
+        info = msgspec.inspect.type_info(wanted)
+        is_object = isinstance(
+            info,
+            msgspec.inspect.StructType
+            | msgspec.inspect.DataclassType
+            | msgspec.inspect.TypedDictType,
+        )
+        target = wanted if is_object else msgspec.defstruct("Answer", [("answer", wanted)])
+        return Output(schema=inline(msgspec.json.schema(target)), wrapped=not is_object, type=target)
+    except TypeError as error:
+        raise BadInput(f"no typed output can be made of {wanted!r}: {error}") from None
+
+
+def inline(schema: dict[str, Any]) -> dict[str, Any]:
+    """A schema with its references put in place: small engines read no ``$ref``.
+
+    Raises:
+        BadInput: The type contains itself.
+    """
+    definitions = schema.get("$defs", {})
+
+    def put(node: Any, inside: tuple[str, ...]) -> Any:
+        if isinstance(node, list):
+            return [put(n, inside) for n in node]
+        if not isinstance(node, dict):
+            return node
+        if "$ref" in node:
+            name = node["$ref"].rsplit("/", 1)[-1]
+            if name in inside:
+                raise BadInput(f"an output type may not contain itself ({name}).")
+            return put(definitions[name], (*inside, name))
+        return {k: put(v, inside) for k, v in node.items() if k not in ("$defs", "title")}
+
+    return put(schema, ())

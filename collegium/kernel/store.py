@@ -1,0 +1,234 @@
+"""The run store: runs, results, traces and cached replies in one SQLite file."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sqlite3
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from collegium.errors import BadInput, unknown_name
+from collegium.kernel.calls import Reply
+from collegium.kernel.trace import Event, decode_event, encode_event
+
+BATCH = 64
+"""Events that may wait for one commit; nothing that took real time to get ever waits."""
+
+WORTH_KEEPING = 1e-3
+"""Seconds: an event that took longer is committed before its caller goes on."""
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS runs (
+  id TEXT PRIMARY KEY, created TEXT NOT NULL, kind TEXT NOT NULL, key TEXT NOT NULL,
+  spec TEXT NOT NULL, status TEXT NOT NULL);
+CREATE INDEX IF NOT EXISTS runs_by_key ON runs (key, created);
+CREATE TABLE IF NOT EXISTS results (
+  run TEXT NOT NULL, system TEXT NOT NULL, task TEXT NOT NULL, data BLOB NOT NULL,
+  PRIMARY KEY (run, system, task)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS events (
+  run TEXT NOT NULL, system TEXT NOT NULL, task TEXT NOT NULL,
+  attempt INTEGER NOT NULL, data BLOB NOT NULL);
+CREATE INDEX IF NOT EXISTS events_by_item ON events (run, system, task);
+CREATE TABLE IF NOT EXISTS replies (
+  key TEXT NOT NULL, sample INTEGER NOT NULL, data BLOB NOT NULL,
+  PRIMARY KEY (key, sample)) WITHOUT ROWID;
+"""
+
+
+class RunRow(msgspec.Struct, frozen=True):
+    """A run as stored: what was asked for (``spec``) and how far it came (``status``)."""
+
+    id: str
+    created: str
+    kind: str
+    key: str
+    spec: dict[str, Any]
+    status: str
+
+
+def default_path() -> Path:
+    """Where runs are kept: $COLLEGIUM_HOME/runs.db, by default under ~/.local/share/collegium."""
+    home = os.environ.get("COLLEGIUM_HOME")
+    if home:
+        return Path(home) / "runs.db"
+    base = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
+    return Path(base) / "collegium" / "runs.db"
+
+
+class Store:
+    """One SQLite database in WAL mode; every write survives the death of the process.
+
+    Args:
+        path: The file, made when missing; None keeps everything in memory.
+
+    Raises:
+        BadInput: The file cannot be opened or is not a run store.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        try:
+            if path is not None:
+                path.parent.mkdir(parents=True, exist_ok=True)
+            self._db = sqlite3.connect(
+                path or ":memory:", isolation_level=None, check_same_thread=False, timeout=30
+            )
+            self._db.execute("PRAGMA journal_mode=WAL")
+            self._db.execute("PRAGMA synchronous=NORMAL")
+            self._db.executescript(SCHEMA)
+        except (OSError, sqlite3.Error) as error:
+            raise BadInput(f"cannot open the run store {path}: {error}.") from None
+        self._waiting: list[tuple[str, str, str, int, Event]] = []
+
+    # -- runs ---------------------------------------------------------------------------
+
+    def begin(self, kind: str, key: str, spec: dict[str, Any]) -> str:
+        """Note a new run; returns its id (time and a few random letters)."""
+        now = datetime.now(UTC)
+        run = f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+        row = (run, now.isoformat(), kind, key, msgspec.json.encode(spec).decode(), "running")
+        self._db.execute("INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?)", row)
+        return run
+
+    def finish(self, run: str, status: str) -> None:
+        """Set a run's status ("done", "interrupted", "failed")."""
+        self.flush()
+        self._db.execute("UPDATE runs SET status = ? WHERE id = ?", (status, run))
+
+    def latest(self, key: str) -> RunRow | None:
+        """The newest run with this key: what ``--resume`` goes on with."""
+        rows = self._rows("WHERE key = ? ORDER BY created DESC LIMIT 1", (key,))
+        return rows[0] if rows else None
+
+    def run(self, run: str) -> RunRow:
+        """A run by id, by the beginning of its id, or "last".
+
+        Raises:
+            UnknownName: There is no such run.
+        """
+        if run == "last":
+            rows = self._rows("ORDER BY created DESC LIMIT 1", ())
+        else:
+            rows = self._rows("WHERE id = ?", (run,)) or self._rows(
+                "WHERE substr(id, 1, ?) = ? ORDER BY created DESC LIMIT 2", (len(run), run)
+            )
+        if len(rows) != 1:
+            known = [r.id for r in self.runs(12)]
+            raise unknown_name("run", run, known)
+        return rows[0]
+
+    def runs(self, limit: int = 50) -> list[RunRow]:
+        """The newest runs, newest first."""
+        return self._rows("ORDER BY created DESC LIMIT ?", (limit,))
+
+    def _rows(self, where: str, values: Sequence[Any]) -> list[RunRow]:
+        query = f"SELECT id, created, kind, key, spec, status FROM runs {where}"
+        return [
+            RunRow(i, c, kd, ky, msgspec.json.decode(spec), status)
+            for i, c, kd, ky, spec, status in self._db.execute(query, values)
+        ]
+
+    # -- results ------------------------------------------------------------------------
+
+    def put_result(self, run: str, system: str, task: str, data: bytes) -> None:
+        """Keep the finished result of one system on one task.
+
+        The events of earlier, interrupted attempts go: the last one replayed what they had paid.
+        """
+        self.flush()
+        item = (run, system, task)
+        self._db.execute("BEGIN IMMEDIATE")
+        self._db.execute("INSERT OR REPLACE INTO results VALUES (?, ?, ?, ?)", (*item, data))
+        self._db.execute(
+            "DELETE FROM events WHERE run = ?1 AND system = ?2 AND task = ?3 AND attempt < "
+            "(SELECT max(attempt) FROM events WHERE run = ?1 AND system = ?2 AND task = ?3)",
+            item,
+        )
+        self._db.execute("COMMIT")
+
+    def results(self, run: str) -> dict[tuple[str, str], bytes]:
+        """All finished results of a run by (system, task)."""
+        rows = self._db.execute("SELECT system, task, data FROM results WHERE run = ?", (run,))
+        return {(system, task): data for system, task, data in rows}
+
+    # -- events -------------------------------------------------------------------------
+
+    def sink(self, run: str, system: str, task: str) -> Callable[[Event], None]:
+        """A trace sink that keeps every event of a new attempt of one system at one task."""
+        query = "SELECT max(attempt) FROM events WHERE run = ? AND system = ? AND task = ?"
+        (last,) = self._db.execute(query, (run, system, task)).fetchone()
+        attempt = (last or 0) + 1
+
+        def keep(event: Event) -> None:
+            self._waiting.append((run, system, task, attempt, event))
+            if event.seconds > WORTH_KEEPING or len(self._waiting) >= BATCH:
+                self.flush()
+
+        return keep
+
+    def flush(self) -> None:
+        """Commit the events that wait; retries while another process holds the lock.
+
+        Raises:
+            BadInput: The disk is full or the store cannot be written; nothing is lost from
+                memory, and a later flush writes it.
+        """
+        if not self._waiting:
+            return
+        rows = [(*item, encode_event(event)) for *item, event in self._waiting]
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            self._db.executemany("INSERT INTO events VALUES (?, ?, ?, ?, ?)", rows)
+            self._db.execute("COMMIT")
+        except sqlite3.Error as error:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            raise BadInput(f"cannot write to the run store: {error}.") from None
+        self._waiting.clear()
+
+    def events(
+        self, run: str, system: str | None = None, task: str | None = None
+    ) -> list[tuple[str, str, Event]]:
+        """Events of a run as (system, task, event), in the order recorded."""
+        self.flush()
+        query, values = "SELECT system, task, data FROM events WHERE run = ?", [run]
+        if system is not None:
+            query, values = query + " AND system = ?", [*values, system]
+        if task is not None:
+            query, values = query + " AND task = ?", [*values, task]
+        rows = self._db.execute(query + " ORDER BY rowid", values)
+        return [(s, t, decode_event(data)) for s, t, data in rows]
+
+    def attempts(self, run: str, system: str, task: str) -> list[list[Event]]:
+        """Events of each interrupted attempt at a task, oldest attempt first."""
+        self.flush()
+        query = (
+            "SELECT attempt, data FROM events WHERE run = ? AND system = ? AND task = ? "
+            "ORDER BY attempt, rowid"
+        )
+        by_attempt: dict[int, list[Event]] = {}
+        for attempt, data in self._db.execute(query, (run, system, task)):
+            by_attempt.setdefault(attempt, []).append(decode_event(data))
+        return list(by_attempt.values())
+
+    # -- cached replies -----------------------------------------------------------------
+
+    def get_reply(self, key: str, sample: int) -> Reply[Any] | None:
+        """A cached reply, or None."""
+        query = "SELECT data FROM replies WHERE key = ? AND sample = ?"
+        row = self._db.execute(query, (key, sample)).fetchone()
+        return msgspec.json.decode(row[0], type=Reply[Any]) if row else None
+
+    def put_reply(self, key: str, sample: int, reply: Reply[Any]) -> None:
+        """Keep a reply for the response cache."""
+        row = (key, sample, msgspec.json.encode(reply))
+        self._db.execute("INSERT OR REPLACE INTO replies VALUES (?, ?, ?)", row)
+
+    def close(self) -> None:
+        """Commit and close."""
+        self.flush()
+        self._db.close()

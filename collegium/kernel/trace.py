@@ -1,0 +1,131 @@
+"""The append-only record of what a run did: one event per call."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from collegium.errors import BadInput
+from collegium.kernel.calls import AnyCall, Generate, Mail, Outcome, Reply, Usage
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One call and how it ended.
+
+    Attributes:
+        id: Unique within the trace; numbered as calls begin.
+        call: The call as it was made, lineage included (``parent``, ``sources``).
+        outcome: How the turn ended, as training data labels it: "ok", "error", "fix" (a repair
+            of an earlier turn), "teacher" (a stronger model's turn) or "observation" (came from
+            outside: a tool, a message, a person).
+        replies: What the model answered (model calls).
+        value: What came back (all other calls), as plain data.
+        error: One sentence when the outcome is "error".
+        model: Name of the model that answered.
+        usage: Tokens and money of all replies together.
+        started: Seconds from the start of the run to the start of the call.
+        seconds: How long the call took.
+    """
+
+    id: int
+    call: AnyCall
+    outcome: Outcome = "ok"
+    replies: tuple[Reply[Any], ...] = ()
+    value: Any = None
+    error: str = ""
+    model: str = ""
+    usage: Usage = Usage()
+    started: float = 0.0
+    seconds: float = 0.0
+
+    @property
+    def kind(self) -> str:
+        """The kind of call: "generate", "use-tool", "send", ..."""
+        return str(self.call.__struct_config__.tag)
+
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(Event)
+
+
+def encode_event(event: Event) -> bytes:
+    """One event as a line of JSON (without the newline)."""
+    return _encoder.encode(event)
+
+
+def decode_event(line: bytes) -> Event:
+    """Read an event back.
+
+    Raises:
+        BadInput: The line is not an event.
+    """
+    try:
+        return _decoder.decode(line)
+    except msgspec.MsgspecError as error:
+        raise BadInput(f"not a trace event: {error}.") from None
+
+
+class Trace:
+    """The events of one run, in the order in which they ended.
+
+    Args:
+        sink: Called with every event as it is recorded (the run store, a live display).
+    """
+
+    def __init__(self, *sinks: Callable[[Event], None]) -> None:
+        self.events: list[Event] = []
+        self.next_id = itertools.count().__next__
+        self._sinks = sinks
+
+    def append(self, event: Event) -> None:
+        """Record an event."""
+        self.events.append(event)
+        for sink in self._sinks:
+            sink(event)
+
+    def save(self, path: Path) -> None:
+        """Write the trace as JSON lines."""
+        path.write_bytes(b"".join(encode_event(e) + b"\n" for e in self.events))
+
+
+def read_trace(path: Path) -> list[Event]:
+    """Read a trace file written by :meth:`Trace.save`.
+
+    Raises:
+        BadInput: The file cannot be read, or a line is not an event (it is named).
+    """
+    try:
+        lines = path.read_bytes().splitlines()
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise BadInput(f"cannot read the trace {path}: {reason}.") from None
+    events: list[Event] = []
+    for number, line in enumerate(lines, 1):
+        try:
+            events.append(decode_event(line))
+        except BadInput as error:
+            raise BadInput(
+                f"{path}, line {number}: {error} Expected the JSON lines that --trace writes."
+            ) from None
+    if not events:
+        raise BadInput(f"{path} holds no trace events.")
+    return events
+
+
+def generations(events: Iterable[Event]) -> int:
+    """How many model replies a trace holds (the paper-style count of generations)."""
+    return sum(len(e.replies) for e in events if isinstance(e.call, Generate))
+
+
+def plain(value: object) -> object:
+    """A value as JSON-able data: what a trace keeps of a tool's or person's answer."""
+    if isinstance(value, tuple) and value and isinstance(value[0], Mail):
+        return [msgspec.to_builtins(m) for m in value]
+    try:
+        return msgspec.to_builtins(value)
+    except (TypeError, ValueError):
+        return repr(value)

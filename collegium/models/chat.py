@@ -1,0 +1,156 @@
+"""The OpenAI chat protocol as llama.cpp speaks it: requests out, replies in."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Literal
+
+import msgspec
+
+from collegium.kernel.calls import Generate, Message, Reply, TokenLogprob, ToolCall, Usage
+
+Finish = Literal["stop", "length", "tool"]
+
+
+def wire_message(message: Message) -> dict[str, Any]:
+    """A message as the protocol writes it (text and tool calls; no pictures)."""
+    wire: dict[str, Any] = {"role": message.role, "content": message.text}
+    if message.tool_calls:
+        wire["tool_calls"] = [
+            {
+                "id": call.id,
+                "type": "function",
+                "function": {
+                    "name": call.name,
+                    "arguments": msgspec.json.encode(call.arguments).decode(),
+                },
+            }
+            for call in message.tool_calls
+        ]
+    if message.tool_call_id is not None:
+        wire["tool_call_id"] = message.tool_call_id
+    return wire
+
+
+def chat_body(request: Generate, *, n: int, seed: int | None, stream: bool) -> dict[str, Any]:
+    """The body of a chat completion request.
+
+    Sampling is exactly what the request says: llama.cpp's own habits (top-k 40, min-p 0.05) are
+    switched off, so that a temperature means the same here as with any other provider.
+
+    Args:
+        request: What is asked.
+        n: Samples to draw in this one request.
+        seed: Seed of the first of them; the engine draws sample i with ``seed + i``.
+        stream: Whether the answer is to come in pieces.
+    """
+    body: dict[str, Any] = {
+        "messages": [wire_message(m) for m in request.messages],
+        "temperature": request.temperature,
+        "top_p": request.top_p,
+        "top_k": 0,
+        "min_p": 0.0,
+        "n": n,
+        "seed": -1 if seed is None else seed % (1 << 31),
+        "stream": stream,
+    }
+    if stream:
+        body["stream_options"] = {"include_usage": True}
+    if request.max_tokens is not None:
+        body["max_tokens"] = request.max_tokens
+    if request.stop:
+        body["stop"] = list(request.stop)
+    if request.schema is not None:
+        body["response_format"] = {
+            "type": "json_schema",
+            "json_schema": {"name": "reply", "schema": request.schema, "strict": True},
+        }
+    if request.tools:
+        body["tools"] = [
+            {
+                "type": "function",
+                "function": {
+                    "name": tool.name,
+                    "description": tool.description,
+                    "parameters": tool.parameters,
+                },
+            }
+            for tool in request.tools
+        ]
+    if request.logprobs:
+        body["logprobs"] = True
+        body["top_logprobs"] = request.logprobs
+    if request.prefill:
+        body["continue_final_message"] = True
+        body["add_generation_prompt"] = False
+    return body
+
+
+class Draft:
+    """One sample while it is being received, whole or in pieces."""
+
+    def __init__(self) -> None:
+        self.text = ""
+        self.finish: Finish = "stop"
+        self.logprobs: tuple[TokenLogprob, ...] = ()
+        self.usage = Usage()
+        self._calls: dict[int, dict[str, str]] = {}
+
+    def add(self, part: dict[str, Any]) -> str:
+        """Take in a message or a piece of one; returns the text it brought."""
+        text = part.get("content") or ""
+        self.text += text
+        for place, call in enumerate(part.get("tool_calls") or ()):
+            known = self._calls.setdefault(call.get("index", place), {"id": "", "name": "", "a": ""})
+            function = call.get("function") or {}
+            known["id"] = known["id"] or call.get("id") or ""
+            known["name"] += function.get("name") or ""
+            known["a"] += function.get("arguments") or ""
+        return text
+
+    def end(self, choice: dict[str, Any]) -> None:
+        """Take in why the sample ended, and its log-probs."""
+        reason = choice.get("finish_reason")
+        if reason == "length":
+            self.finish = "length"
+        elif reason == "tool_calls":
+            self.finish = "tool"
+        if content := (choice.get("logprobs") or {}).get("content"):
+            self.logprobs = tuple(read_logprob(entry) for entry in content)
+
+    def reply(self) -> Reply:
+        """The finished sample. A tool call cut short by the token cap stays text."""
+        calls: list[ToolCall] = []
+        for place in sorted(self._calls):
+            raw = self._calls[place]
+            try:
+                arguments = json.loads(raw["a"] or "{}")
+            except ValueError:
+                arguments = None
+            if isinstance(arguments, dict):
+                calls.append(ToolCall(raw["id"] or f"call_{place}", raw["name"], arguments))
+            else:
+                self.text += raw["a"]
+        return Reply(
+            text=self.text,
+            tool_calls=tuple(calls),
+            logprobs=self.logprobs,
+            usage=self.usage,
+            finish=self.finish if calls or self.finish != "tool" else "stop",
+        )
+
+
+def read_logprob(entry: dict[str, Any]) -> TokenLogprob:
+    """One token's log-probability as the protocol writes it."""
+    top = {t["token"]: t["logprob"] for t in entry.get("top_logprobs") or ()}
+    return TokenLogprob(entry["token"], entry["logprob"], top)
+
+
+def read_usage(usage: dict[str, Any]) -> Usage:
+    """Token counts as the protocol writes them."""
+    details = usage.get("prompt_tokens_details") or {}
+    return Usage(
+        prompt=usage.get("prompt_tokens", 0),
+        cached=details.get("cached_tokens") or 0,
+        completion=usage.get("completion_tokens", 0),
+    )

@@ -1,0 +1,396 @@
+"""The embedded model: requests to a llama.cpp engine that all agents of this program share."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+from weakref import WeakKeyDictionary
+
+from collegium.errors import BadInput, ContextTooLong, ModelError, Transient, unknown_name
+from collegium.kernel.calls import Generate, Reply, Usage
+from collegium.models.chat import Draft, chat_body, read_usage
+from collegium.models.engine import Engine, EngineSettings, available_cores, borrow, give_back
+from collegium.models.model import OnText
+from collegium.models.native import find_native
+from collegium.models.weights import (
+    EMBEDDED,
+    file_sha256,
+    find_weights,
+    weights_path,
+)
+
+if TYPE_CHECKING:
+    import httpx
+
+_CONNECT_SECONDS = 10.0
+_SETTLE_SECONDS = 0.02
+
+
+class LocalModel:
+    """A GGUF model on this machine.
+
+    Two policies over the same engine. *Exact*: one request at a time and no reuse of prompts, so
+    that the same request with the same seed gives the same text, run after run. *Fast*: requests
+    of several agents are computed together and shared beginnings are read once; sums are then
+    taken in another order, which changes their last bits and, now and then, the sampled text.
+
+    The ``n`` samples of one request are always computed together; sample i has seed ``seed + i``.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        exact: bool = True,
+        context: int = 4096,
+        slots: int = 8,
+        threads: int | None = None,
+        poll: int = 0,
+        adapters: Mapping[str, str | Path] | None = None,
+        engine: str = "auto",
+    ) -> None:
+        """Describe the model; the engine starts with the first request.
+
+        Args:
+            name: An embedded model's name, or ``gguf:`` and the path of a weight file.
+            exact: Reproducible rather than fast.
+            context: Tokens of context for each sample.
+            slots: Samples that are computed at the same time.
+            threads: Compute threads; None: one per physical core.
+            poll: How eagerly waiting compute threads spin, 0 to 100.
+            adapters: LoRA adapters that requests may ask for: name to GGUF file.
+            engine: "wheel", "native", or "auto": native when one is installed.
+
+        Raises:
+            BadInput: An option has an impossible value.
+            UnknownName: There is no such embedded model.
+        """
+        if slots < 1 or context < 256 or not 0 <= poll <= 100 or (threads or 1) < 1:
+            raise BadInput(
+                "an embedded model wants slots >= 1, context >= 256, threads >= 1 and "
+                f"0 <= poll <= 100, not slots={slots}, context={context}, "
+                f"threads={threads}, poll={poll}."
+            )
+        self.name = name
+        self.context = context
+        self.exact = exact
+        self._slots = slots
+        self._threads = threads or available_cores()
+        self._poll = poll
+        self._adapters = {k: Path(v).expanduser().resolve() for k, v in (adapters or {}).items()}
+        for adapter, path in self._adapters.items():
+            if not path.is_file():
+                raise BadInput(f"adapter {adapter!r}: there is no file {path}.")
+        self._native = _choose_engine(engine)
+        self._file = _gguf_file(name)
+        self._fingerprint: str | None = None
+        self._settings: EngineSettings | None = None
+        self._clients: WeakKeyDictionary[asyncio.AbstractEventLoop, httpx.AsyncClient] = (
+            WeakKeyDictionary()
+        )
+
+    @property
+    def fingerprint(self) -> str:
+        """Weights, engine build, and the settings that can change a sum or the policy."""
+        if self._fingerprint is None:
+            sums = [file_sha256(path)[:12] for path in self._adapters.values()]
+            weights = file_sha256(self._file) if self._file else find_weights(self.name).sha256
+            self._fingerprint = ":".join(
+                (
+                    weights[:16],
+                    self._native[0] if self._native else f"wheel-{_wheel_version()}",
+                    f"{self.context}x{self._slots}t{self._threads}",
+                    "exact" if self.exact else "fast",
+                    *sums,
+                )
+            )
+        return self._fingerprint
+
+    @property
+    def engine_kind(self) -> str:
+        """ "native" or "wheel"."""
+        return "native" if self._native else "wheel"
+
+    async def generate(self, request: Generate, on_text: OnText | None = None) -> tuple[Reply, ...]:
+        """Answer a request; see :class:`collegium.models.Model`.
+
+        Raises:
+            ContextTooLong: The prompt has more tokens than a slot.
+            WeightsMissing: The weights were not fetched yet.
+            WeightsDamaged: The weight file is not what it must be.
+            Transient: The engine died; the next request starts it again.
+            ModelError: The engine refuses the request.
+        """
+        lora = self._check(request)
+        engine = await self._engine()
+        drafts: list[Draft] = []
+        async with engine.gate.enter(alone=self.exact):
+            if self.exact:
+                await self._settle(engine)
+            while len(drafts) < request.n:
+                first = len(drafts)
+                n = min(self._slots, request.n - first)
+                seed = None if request.seed is None else request.seed + first
+                stream = (n > 1 or on_text is not None) and not request.logprobs
+                body = chat_body(request, n=n, seed=seed, stream=stream)
+                body["cache_prompt"] = not self.exact
+                if self.exact:
+                    body["id_slot"] = 0
+                if self._adapters:
+                    body["lora"] = lora
+                try:
+                    if stream:
+                        drafts += await self._stream(engine, request, body, first, on_text)
+                    else:
+                        drafts += await self._whole(engine, request, body, first, on_text)
+                except BaseException:
+                    engine.unsettled = True  # the dropped request may occupy its slot for a while
+                    raise
+        return tuple(draft.reply() for draft in drafts)
+
+    async def count_tokens(self, text: str) -> int:
+        """How many tokens a text has, without the tokens of a chat around it."""
+        engine = await self._engine()
+        async with self._reporting(engine):
+            answer = await self._client().post(
+                f"{engine.address}/tokenize", json={"content": text}, headers=_key(engine)
+            )
+        return len(answer.raise_for_status().json()["tokens"])
+
+    async def slots_busy(self) -> int:
+        """How many of the engine's slots work at this moment."""
+        return await self._busy(await self._engine())
+
+    async def aclose(self) -> None:
+        """Close connections, and end the engine unless another model uses it."""
+        client = self._clients.pop(asyncio.get_running_loop(), None)
+        if client is not None:
+            await client.aclose()
+        if self._settings is not None:
+            await asyncio.to_thread(give_back, self._settings, id(self))
+
+    def _check(self, request: Generate) -> list[dict[str, Any]]:
+        """Refuse what an embedded model cannot do; returns the LoRA part of the request."""
+        if any(message.images for message in request.messages):
+            raise ModelError(
+                f"{self.name!r} reads text only, but agent {request.agent!r} sent a picture; "
+                "use a model that sees, such as openai:gpt-4o."
+            )
+        if request.prefill and (
+            not request.messages or request.messages[-1].role != "assistant" or request.tools
+        ):
+            raise BadInput("prefill needs an assistant's turn as last message, and no tools.")
+        for adapter, _ in request.adapters:
+            if adapter not in self._adapters:
+                raise unknown_name("adapter", adapter, self._adapters)
+        ids = {adapter: place for place, adapter in enumerate(self._adapters)}
+        return [{"id": ids[adapter], "scale": scale} for adapter, scale in request.adapters]
+
+    async def _engine(self) -> Engine:
+        """The running engine; started, or started again, if need be."""
+        return await asyncio.to_thread(self._borrow)
+
+    def _borrow(self) -> Engine:
+        if self._settings is None:
+            path = self._file or weights_path(self.name)
+            self._settings = EngineSettings(
+                weights=str(path),
+                context=self.context,
+                slots=self._slots,
+                threads=self._threads,
+                poll=self._poll,
+                adapters=tuple((name, str(path)) for name, path in self._adapters.items()),
+                native=self._native[1] if self._native else None,
+            )
+        return borrow(self._settings, id(self))
+
+    def _client(self) -> httpx.AsyncClient:
+        """The HTTP client of the running event loop.
+
+        Connections are not kept: on the loopback they cost nothing, a dropped one tells the
+        engine to stop, and none is left behind when an event loop ends.
+        """
+        loop = asyncio.get_running_loop()
+        client = self._clients.get(loop)
+        if client is None or client.is_closed:
+            import httpx
+
+            client = self._clients[loop] = httpx.AsyncClient(
+                timeout=httpx.Timeout(None, connect=_CONNECT_SECONDS),
+                limits=httpx.Limits(max_connections=None, max_keepalive_connections=0),
+                trust_env=False,  # no proxy between us and our own process
+            )
+        return client
+
+    async def _whole(
+        self,
+        engine: Engine,
+        request: Generate,
+        body: dict[str, Any],
+        first: int,
+        on_text: OnText | None,
+    ) -> list[Draft]:
+        """Send a request and take the whole answer."""
+        async with self._reporting(engine):
+            response = await self._client().post(
+                f"{engine.address}/v1/chat/completions", json=body, headers=_key(engine)
+            )
+        answer = response.json()
+        if response.status_code != 200:
+            self._refused(request, response.status_code, answer)
+        drafts = [Draft() for _ in range(body["n"])]
+        for choice in answer["choices"]:
+            draft = drafts[choice["index"]]
+            text = draft.add(choice["message"])
+            draft.end(choice)
+            # the engine counts the tokens of the first sample only
+            draft.usage = Usage(completion=len(draft.logprobs))
+            if on_text and text:
+                on_text(first + choice["index"], text)
+        drafts[0].usage = read_usage(answer["usage"])
+        return drafts
+
+    async def _stream(
+        self,
+        engine: Engine,
+        request: Generate,
+        body: dict[str, Any],
+        first: int,
+        on_text: OnText | None,
+    ) -> list[Draft]:
+        """Send a request and take the answer in pieces."""
+        drafts = [Draft() for _ in range(body["n"])]
+        ended = 0
+        async with (
+            self._reporting(engine),
+            self._client().stream(
+                "POST", f"{engine.address}/v1/chat/completions", json=body, headers=_key(engine)
+            ) as response,
+        ):
+            if response.status_code != 200:
+                await response.aread()
+                self._refused(request, response.status_code, response.json())
+            async for line in response.aiter_lines():
+                if not line.startswith("data: ") or line == "data: [DONE]":
+                    continue
+                event = json.loads(line[6:])
+                if "error" in event:
+                    self._refused(request, 500, event)
+                for choice in event["choices"]:
+                    index = choice["index"]
+                    text = drafts[index].add(choice["delta"])
+                    if text and on_text:
+                        on_text(first + index, text)
+                    if choice.get("finish_reason"):
+                        drafts[index].end(choice)
+                        ended = index
+                if event.get("usage"):  # follows the end of the sample it counts
+                    usage = read_usage(event["usage"])
+                    drafts[ended].usage = (
+                        usage if ended == 0 else Usage(completion=usage.completion)
+                    )
+        return drafts
+
+    @asynccontextmanager
+    async def _reporting(self, engine: Engine) -> AsyncIterator[None]:
+        """Turn a lost connection into the error that says what became of the engine."""
+        import httpx
+
+        try:
+            yield
+        except httpx.TransportError as error:
+            state = "lost the connection" if engine.alive else "its process ended"
+            raise Transient(
+                f"the embedded engine of {self.name!r} failed ({state}: "
+                f"{engine.last_words(type(error).__name__)}); it starts again with the next request"
+            ) from error
+
+    def _refused(self, request: Generate, status: int, answer: dict[str, Any]) -> NoReturn:
+        """Raise the error that an unsuccessful answer stands for."""
+        error = answer.get("error")
+        if not isinstance(error, dict):
+            error = {"message": str(error)}
+        if error.get("type") == "exceed_context_size_error":
+            sent, fits = int(error.get("n_prompt_tokens", 0)), int(error.get("n_ctx", self.context))
+            raise context_too_long(self.name, request, sent, fits)
+        message = str(error.get("message", "")).strip()
+        if status >= 500:
+            raise Transient(f"the embedded engine of {self.name!r} failed: {message}")
+        raise ModelError(f"the embedded engine of {self.name!r} refused the request: {message}")
+
+    async def _settle(self, engine: Engine) -> None:
+        """Wait until no dropped request is left in a slot, where it would change later sums."""
+        while engine.unsettled:
+            if await self._busy(engine) == 0:
+                engine.unsettled = False
+            else:
+                await asyncio.sleep(_SETTLE_SECONDS)
+
+    async def _busy(self, engine: Engine) -> int:
+        async with self._reporting(engine):
+            answer = await self._client().get(f"{engine.address}/slots", headers=_key(engine))
+        return sum(1 for slot in answer.raise_for_status().json() if slot["is_processing"])
+
+
+def context_too_long(name: str, request: Generate, sent: int, fits: int) -> ContextTooLong:
+    """Build the error for a prompt that does not fit.
+
+    Args:
+        name: The model.
+        request: What was sent.
+        sent: Tokens of the prompt, 0 when unknown.
+        fits: Tokens the model takes, 0 when unknown.
+    """
+    last = request.messages[-1].text if request.messages else ""
+    words = " ".join(last.split()[:12])
+    size = f"{sent:,} tokens" if sent else "more tokens than fit"
+    limit = f", {sent - fits:,} more than the {fits:,} that fit" if sent and fits else ""
+    return ContextTooLong(
+        f"agent {request.agent!r} sent {name!r} {size}{limit} ({len(request.messages)} messages, "
+        f"the last one begins {words!r}); shorten the conversation, or use a larger context."
+    )
+
+
+def _choose_engine(engine: str) -> tuple[str, str] | None:
+    """The native engine as (build, path), or None for the wheel's."""
+    if engine not in ("auto", "wheel", "native"):
+        raise unknown_name("engine", engine, ("auto", "wheel", "native"))
+    if engine == "wheel":
+        return None
+    found = find_native()
+    if found is None:
+        if engine == "native":
+            raise BadInput("there is no native engine here; build one with: collegium models tune")
+        return None
+    record, server = found
+    return record.build, str(server)
+
+
+def _gguf_file(name: str) -> Path | None:
+    """The user's own weight file of a ``gguf:`` name; None for an embedded model."""
+    if not name.startswith("gguf:"):
+        find_weights(name)
+        return None
+    path = Path(name.removeprefix("gguf:")).expanduser().resolve()
+    if not path.is_file():
+        raise BadInput(f"model {name!r}: there is no file {path}.")
+    return path
+
+
+def _wheel_version() -> str:
+    try:
+        return metadata.version("xllamacpp")
+    except metadata.PackageNotFoundError:
+        return "none"
+
+
+def _key(engine: Engine) -> dict[str, str]:
+    return {"Authorization": f"Bearer {engine.token}"}
+
+
+__all__ = ["EMBEDDED", "LocalModel", "context_too_long"]

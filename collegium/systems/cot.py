@@ -1,0 +1,27 @@
+"""Chain of thought: reasoning before the answer (Wei et al., 2022; zero-shot, Kojima et al., 2022)."""
+
+from collegium.agents import ANSWER_HINT, answer_of, worked_type
+from collegium.kernel import Kernel
+from collegium.systems.system import Result, system
+from collegium.tasks.task import Task
+
+PROFILE = "You solve problems step by step: a few short steps, then the answer."
+
+
+def question(task: Task) -> str:
+    """The prompt that asks for short reasoning and then the answer."""
+    return (
+        f"{task.text}\n\nReason in a few short steps, then give {ANSWER_HINT[task.answer]}."
+    )
+
+
+@system("cot", paper=None)
+async def cot(
+    task: Task, kernel: Kernel, *, temperature: float = 0.0, max_tokens: int = 384
+) -> Result:
+    """Ask once for reasoning followed by the answer."""
+    solver = kernel.agent("solver", profile=f"{PROFILE} {task.rules}".strip())
+    reply = await solver.ask(
+        question(task), output=worked_type(task), temperature=temperature, max_tokens=max_tokens
+    )
+    return Result(answer_of(reply), (reply,))

@@ -1,0 +1,166 @@
+"""Systems: published methods as plain async functions, registered by name."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Callable, Coroutine, Mapping
+from importlib.metadata import entry_points
+from typing import Any, get_type_hints
+
+import msgspec
+
+from collegium.errors import BadInput, UnknownName, unknown_name
+from collegium.kernel import Kernel, Reply
+from collegium.tasks.task import Task
+
+Solve = Callable[..., Coroutine[Any, Any, "Result"]]
+
+
+class Result(msgspec.Struct, frozen=True):
+    """What a system returns.
+
+    Attributes:
+        answer: Its answer; :class:`Unparsed` or None when it abstains.
+        candidates: The replies the answer was chosen from.
+        notes: What the method has to show besides (votes, rounds, plans), as plain data.
+    """
+
+    answer: Any
+    candidates: tuple[Reply[Any], ...] = ()
+    notes: dict[str, Any] = {}
+
+
+class System(msgspec.Struct, frozen=True):
+    """A registered method.
+
+    Attributes:
+        name: As written on the command line.
+        paper: Slug of the paper in the catalog; None for a baseline outside it.
+        solve: The function: ``await solve(task, kernel, **parameters)``.
+        parameters: Hyper-parameters by name, in order: (type, default).
+    """
+
+    name: str
+    paper: str | None
+    solve: Solve
+    parameters: dict[str, tuple[Any, Any]]
+
+    @property
+    def summary(self) -> str:
+        """First line of the docstring."""
+        return (inspect.getdoc(self.solve) or "").partition("\n")[0]
+
+    def bind(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Check hyper-parameters given by a user.
+
+        Args:
+            values: By name; strings are converted to the parameter's type.
+
+        Returns:
+            All parameters, defaults filled in.
+
+        Raises:
+            BadInput: A parameter does not exist (the valid ones are named) or is ill-typed.
+        """
+        bound = {name: default for name, (_, default) in self.parameters.items()}
+        for name, value in values.items():
+            if name not in self.parameters:
+                valid = ", ".join(f"{k}={v[1]!r}" for k, v in self.parameters.items())
+                error = unknown_name(f"parameter of {self.name}", name, self.parameters)
+                raise BadInput(f"{error} Valid: {valid or 'it has none'}.")
+            kind = self.parameters[name][0]
+            try:
+                if isinstance(value, str) and value[:1] in "[{":
+                    value = msgspec.json.decode(value)
+                bound[name] = msgspec.convert(value, kind, strict=False)
+            except msgspec.MsgspecError as error:
+                wanted = getattr(kind, "__name__", str(kind))
+                raise BadInput(
+                    f"parameter {name!r} of {self.name} must be {wanted}, not {value!r}: {error}."
+                ) from None
+        return bound
+
+
+_systems: dict[str, System] = {}
+
+
+def system(name: str, *, paper: str | None) -> Callable[[Solve], Solve]:
+    """Register an async function as a system.
+
+    Its keyword-only parameters are its hyper-parameters; each needs a type and a default.
+
+    Args:
+        name: Unique name.
+        paper: Slug of its paper in the catalog, None for a baseline outside it.
+    """
+
+    def register(solve: Solve) -> Solve:
+        hints = get_type_hints(solve)
+        parameters = {
+            p.name: (hints[p.name], p.default)
+            for p in inspect.signature(solve).parameters.values()
+            if p.kind is inspect.Parameter.KEYWORD_ONLY
+        }
+        known = _systems.get(name)
+        if known is not None and known.solve.__qualname__ != solve.__qualname__:
+            raise BadInput(f"there is already a system named {name!r}.")
+        _systems[name] = System(name, paper, solve, parameters)
+        return solve
+
+    return register
+
+
+def systems() -> dict[str, System]:
+    """All systems by name: those of this package and those that others registered.
+
+    Other packages add theirs under the entry point group ``collegium.systems``.
+    """
+    package = importlib.import_module("collegium.systems")
+    for module in pkgutil.iter_modules(package.__path__):
+        importlib.import_module(f"collegium.systems.{module.name}")
+    for point in entry_points(group="collegium.systems"):
+        point.load()
+    return dict(sorted(_systems.items()))
+
+
+def get_system(name: str) -> System:
+    """A system by name; only its own module is imported when the name tells which.
+
+    Raises:
+        UnknownName: There is no such system (the nearest is suggested).
+    """
+    if name not in _systems and name.replace("-", "").isalnum():
+        module = f"collegium.systems.{name.replace('-', '_')}"
+        try:
+            importlib.import_module(module)
+        except ModuleNotFoundError as error:
+            if error.name != module:
+                raise
+    if name not in _systems:
+        known = systems()
+        if name not in known:
+            raise unknown_name("system", name, known)
+    return _systems[name]
+
+
+def parse_system(text: str) -> tuple[System, dict[str, Any]]:
+    """Read a system with parameters as users write it: ``mad:agents=4,rounds=2``.
+
+    Raises:
+        BadInput: The form is wrong, or a parameter is unknown or ill-typed.
+        UnknownName: There is no such system.
+    """
+    name, _, rest = text.partition(":")
+    chosen = get_system(name)
+    values: dict[str, str] = {}
+    for part in filter(None, rest.split(",")):
+        key, equals, value = part.partition("=")
+        if not equals:
+            raise BadInput(f"in {text!r}: expected name=value, not {part!r}.")
+        values[key.strip()] = value.strip()
+    return chosen, chosen.bind(values)
+
+
+__all__ = ["Result", "System", "UnknownName", "get_system", "parse_system", "system", "systems"]
