@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 import msgspec
 
+from collegium.errors import BadInput
 from collegium.kernel.calls import (
     AskHuman,
     Generate,
@@ -133,6 +134,8 @@ class Agent:
             LimitReached: A limit of the run is used up.
             ModelError: The model could not answer.
         """
+        if n is not None and n < 1:
+            raise BadInput(f"agent {self.name!r} asked for {n} samples; the fewest is 1.")
         wanted = output_of(output)
         turns = [Message("system", self.profile)] if self.profile else []
         turns += self.history if keep else []

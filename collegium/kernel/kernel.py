@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from contextvars import ContextVar
 from functools import partial
 from hashlib import blake2b
 from time import perf_counter
@@ -40,6 +41,9 @@ Driver = Callable[[Any], Awaitable[Any]]
 OnText = Callable[[str, int, str], None]
 """Called with (agent, sample index, piece of text) while a reply is being written."""
 
+_event: ContextVar[int] = ContextVar("_event", default=-1)
+"""Trace id of the call in hand."""
+
 
 class Interceptor(Protocol):
     """The one extension point: sees a call, may change, answer, refuse, repeat or delay it."""
@@ -58,7 +62,8 @@ class Kernel:
         limits: What the run may spend.
         seed: Seed of the run; None draws fresh randomness. Every sampled call gets its own seed
             from it, by agent and by how many calls that agent made, so timing changes nothing.
-        interceptors: Extra interceptors, outermost first; they sit inside trace and limits.
+        interceptors: Extra interceptors, outermost first. They sit inside the trace and the time
+            limit; every model call they let through, repeat or rewrite is counted and capped.
         drivers: Drivers for further kinds of calls, by call type.
         sinks: Called with every trace event.
         cache: Where to keep model replies for reuse; None: no response cache.
@@ -104,9 +109,15 @@ class Kernel:
             AskHuman: self._ask_human,
             **(drivers or {}),
         }
-        chain: list[Any] = [retry or Retry(), self._traced, self.meter, *interceptors]
-        if journal:
-            chain.append(Journal(journal, self._fingerprint))
+        replay = Journal(journal, self._fingerprint) if journal else None
+        chain: list[Any] = [retry or Retry(), self._traced]
+        if limits.seconds is not None:
+            chain.append(self.meter.in_time)
+        if replay is not None:
+            chain.append(replay)
+        chain += [*interceptors, self.meter]
+        if replay is not None:
+            chain.append(replay.play)
         if cache is not None:
             chain.append(ResponseCache(cache, self._fingerprint))
         proceed: Proceed = self._drive
@@ -201,6 +212,7 @@ class Kernel:
         is_model = isinstance(call, Generate)
         model = self.model_for(call.agent, call.role).name if is_model else ""  # pyright: ignore
         started = begin - self.meter.started
+        outside = _event.set(number)
         try:
             result = await proceed(call)
         except BaseException as error:
@@ -219,6 +231,8 @@ class Kernel:
                 )
             )
             raise
+        finally:
+            _event.reset(outside)
         seconds = perf_counter() - begin
         if is_model:
             usage = sum((r.usage for r in result), Usage())
@@ -242,8 +256,6 @@ class Kernel:
                 started=started,
                 seconds=seconds,
             )
-            if isinstance(call, Send):
-                self._mail[call.to].append(Mail(call.agent, call.text, number))
         self.trace.append(event)
         return result
 
@@ -261,7 +273,7 @@ class Kernel:
         replies = await self.model_for(call.agent, call.role).generate(call, on_text)
         if len(replies) != call.n:
             raise BadInput(f"the model gave {len(replies)} replies where {call.n} were asked for.")
-        return tuple(within_bounds(r, call.stop) for r in replies) if call.stop else replies
+        return tuple(within_bounds(r, call.stop) for r in replies)
 
     async def _use_tool(self, call: UseTool) -> Any:
         tool = self.tools.get(call.tool)
@@ -270,16 +282,21 @@ class Kernel:
         agent = self._agents.get(call.agent)
         if agent is not None and call.tool not in agent.tools:
             raise unknown_name(f"tool of agent {call.agent!r}", call.tool, agent.tools)
-        return await tool.run(call.arguments)
+        return plain(await tool.run(call.arguments))
 
     async def _send(self, call: Send) -> None:
-        if call.to not in self._mail:
-            raise unknown_name("agent", call.to, self._mail)
+        self._mailbox(call.to).append(Mail(call.agent, call.text, _event.get()))
 
     async def _receive(self, call: Receive) -> tuple[Mail, ...]:
-        waiting = sorted(self._mail[call.agent], key=lambda m: (m.sender, m.call))
-        self._mail[call.agent].clear()
+        mailbox = self._mailbox(call.agent)
+        waiting = sorted(mailbox, key=lambda m: (m.sender, m.call))
+        mailbox.clear()
         return tuple(waiting)
+
+    def _mailbox(self, agent: str) -> list[Mail]:
+        if agent not in self._mail:
+            raise unknown_name("agent", agent, self._mail)
+        return self._mail[agent]
 
     async def _ask_human(self, call: AskHuman) -> str:
         if self._human is None:
@@ -290,23 +307,30 @@ class Kernel:
 
 
 def within_bounds(reply: Reply[Any], stop: tuple[str, ...]) -> Reply[Any]:
-    """A reply cut before the first stop sequence, whatever the engine did with it."""
-    cut = min((i for s in stop if (i := reply.text.find(s)) >= 0), default=-1)
-    if cut < 0:
-        return reply
-    return msgspec.structs.replace(reply, text=reply.text[:cut], finish="stop")
+    """A reply cut before the first stop sequence, whatever the engine did with it.
+
+    Tool calls come after the text, so a cut takes them too; a reply that keeps them ends there.
+    """
+    cut = min((i for s in stop if s and (i := reply.text.find(s)) >= 0), default=-1)
+    if cut >= 0:
+        return msgspec.structs.replace(reply, text=reply.text[:cut], tool_calls=(), finish="stop")
+    if reply.tool_calls and reply.finish != "tool":
+        return msgspec.structs.replace(reply, finish="tool")
+    return reply
 
 
 async def gather(*calls: Coroutine[Any, Any, T]) -> list[T]:
     """Run coroutines together; results come in the order given, and no task outlives an error.
 
-    The first failure (in the order given) is raised as itself, after the others are cancelled.
+    A failure cancels the others and is raised as itself; of several, the first in the order given.
     """
+    tasks: list[asyncio.Task[T]] = []
     try:
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(c) for c in calls]
+            tasks += [group.create_task(c) for c in calls]
     except BaseExceptionGroup as failures:
-        raise first_of(failures) from None
+        failed = [e for t in tasks if not t.cancelled() and (e := t.exception())]
+        raise (failed[0] if failed else first_of(failures)) from None
     return [t.result() for t in tasks]
 
 

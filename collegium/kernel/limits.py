@@ -39,7 +39,10 @@ class Limits(msgspec.Struct, frozen=True):
 
 
 class Meter:
-    """What a run has spent so far, and the interceptor that stops it at its limits.
+    """What a run has spent so far, and the interceptors that stop it at its limits.
+
+    The meter itself stands right before the models, so that whatever other interceptors repeat or
+    rewrite is counted and capped too; :meth:`in_time` stands around them all.
 
     Tokens are reserved before a model call and settled after it, so that calls made at the same
     time cannot overdraw a limit together: each is capped to what the others leave.
@@ -51,7 +54,6 @@ class Meter:
         self.usage = Usage()
         self.started = time.perf_counter()
         self._reserved = 0
-        self._bounded = any(getattr(limits, name) is not None for name in limits.__struct_fields__)
 
     @property
     def seconds(self) -> float:
@@ -59,42 +61,47 @@ class Meter:
         return time.perf_counter() - self.started
 
     async def __call__(self, call: Call, proceed: Callable[[Call], Awaitable[Any]]) -> Any:
-        """Admit, cap, run and count a call.
+        """Admit, cap, run and count a model call.
 
         Raises:
             LimitReached: A limit leaves no room for this call.
         """
         if not isinstance(call, Generate):
-            if self._bounded:
-                self._check_clock()
             return await proceed(call)
-        if not self._bounded:
-            self.calls += call.n
-            replies = await proceed(call)
-            self._count(replies)
-            return replies
         call, reserved = self._admit(call)
         self._reserved += reserved
         self.calls += call.n
         try:
-            replies = await self._within_time(call, proceed)
+            replies = await proceed(call)
         finally:
             self._reserved -= reserved
-        self._count(replies)
-        return replies
-
-    def _count(self, replies: tuple[Any, ...]) -> None:
         for reply in replies:
             self.usage = self.usage + reply.usage
+        return replies
 
-    def _check_clock(self) -> None:
+    async def in_time(self, call: Call, proceed: Callable[[Call], Awaitable[Any]]) -> Any:
+        """Run a call of any kind; end it when the run's time is up.
+
+        Raises:
+            LimitReached: The time is up.
+        """
         limit = self.limits.seconds
-        if limit is not None and self.seconds >= limit:
+        if limit is None:
+            return await proceed(call)
+        left = limit - self.seconds
+        if left <= 0:
             raise LimitReached(f"the limit of {limit:g} seconds is used up.")
+        clock = asyncio.timeout(left)
+        try:
+            async with clock:
+                return await proceed(call)
+        except TimeoutError:
+            if not clock.expired():
+                raise
+            raise LimitReached(f"the limit of {limit:g} seconds ended a call.") from None
 
     def _admit(self, call: Generate) -> tuple[Generate, int]:
         """Check every limit; return the call with its cap, and the tokens to reserve for it."""
-        self._check_clock()
         limits = self.limits
         if limits.calls is not None and self.calls + call.n > limits.calls:
             if self.calls == 0:
@@ -119,17 +126,6 @@ class Meter:
             raise LimitReached(f"the limit of {limits.tokens} tokens is used up.")
         cap = room if call.max_tokens is None else min(room, call.max_tokens)
         return msgspec.structs.replace(call, max_tokens=cap), prompt + cap * call.n
-
-    async def _within_time(self, call: Call, proceed: Callable[[Call], Awaitable[Any]]) -> Any:
-        if self.limits.seconds is None:
-            return await proceed(call)
-        try:
-            async with asyncio.timeout(self.limits.seconds - self.seconds):
-                return await proceed(call)
-        except TimeoutError:
-            raise LimitReached(
-                f"the limit of {self.limits.seconds:g} seconds ended a call."
-            ) from None
 
 
 def prompt_estimate(call: Generate) -> int:

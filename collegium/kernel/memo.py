@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict, deque
 from collections.abc import Awaitable, Callable, Iterable
+from contextvars import ContextVar
 from typing import Any, Protocol
 
 import msgspec
@@ -28,6 +29,8 @@ class ReplyStore(Protocol):
 class ResponseCache:
     """Interceptor that answers a repeated model call from a store, sample by sample.
 
+    A request for fewer samples than are kept is answered too; one for more is made anew.
+
     Sampled calls (temperature above 0) without a seed pass through: a cache would turn
     independent samples into copies. A cached reply keeps the usage it once had, so a comparison
     served from the cache still states what its method costs; its origin says that it was free.
@@ -41,7 +44,7 @@ class ResponseCache:
         self._store, self._fingerprint = store, fingerprint
 
     async def __call__(self, call: Call, proceed: Callable[[Call], Awaitable[Any]]) -> Any:
-        """Answer from the store where possible; ask only for the missing last samples."""
+        """Answer from the store when it holds every sample."""
         if not isinstance(call, Generate) or (call.temperature > 0 and call.seed is None):
             return await proceed(call)
         key = f"{self._fingerprint(call)}:{request_key(call)}"
@@ -51,15 +54,19 @@ class ResponseCache:
             if reply is None:
                 break
             known.append(msgspec.structs.replace(reply, origin="cache"))
-        if known and len(known) < call.n:
-            # Samples of one request differ only by index; asking for all keeps their order.
-            known = []
-        if not known:
-            replies = await proceed(call)
-            for sample, reply in enumerate(replies):
-                self._store.put_reply(key, sample, reply)
-            return replies
-        return tuple(known)
+        if len(known) == call.n:
+            return tuple(known)
+        # Samples of one request share a reading of its prompt: asking for all of them keeps both
+        # their order and the bill of a run without a cache.
+        replies = await proceed(call)
+        for sample, reply in enumerate(replies):
+            self._store.put_reply(key, sample, reply)
+        return replies
+
+
+_NOTHING = object()
+_replayed: ContextVar[Any] = ContextVar("_replayed", default=_NOTHING)
+"""The recorded answer of the call in hand."""
 
 
 class Journal:
@@ -67,6 +74,10 @@ class Journal:
 
     Calls are matched by what they ask, not by their order, so concurrent agents may come back in
     any order. Each recorded answer is used once. Usage is kept: it was paid within this run.
+
+    It stands in two places. Right inside the trace it sees calls as the trace recorded them, and
+    finds the answer; :meth:`play`, right before the models, gives it. So the interceptors between
+    them see every call of the run, replayed or not, and what they rewrite is not paid for twice.
 
     Args:
         attempts: What each interrupted attempt had recorded. A later attempt replays an earlier
@@ -93,18 +104,28 @@ class Journal:
             return f"{self._fingerprint(call)}:{call.agent}:{call.n}:{request_key(call)}"
         if isinstance(call, UseTool | AskHuman):
             bare = msgspec.structs.replace(call, parent=None, sources=())
-            return msgspec.json.encode(bare, order="sorted").decode()
+            return msgspec.json.encode(bare, enc_hook=repr, order="sorted").decode()
         return ""
 
     async def __call__(self, call: Call, proceed: Callable[[Call], Awaitable[Any]]) -> Any:
-        """Answer from the journal, or let the call through."""
+        """Answer as recorded, once the other interceptors have let the call through."""
         waiting = self._answers.get(self._key(call))
-        if not waiting:
+        answer: Any = waiting.popleft() if waiting else _NOTHING
+        if answer is not _NOTHING and isinstance(call, Generate):
+            answer = tuple(msgspec.structs.replace(r, origin="journal") for r in answer)
+        outside = _replayed.set(answer)
+        try:
+            result = await proceed(call)
+        finally:
+            _replayed.reset(outside)
+        return result if answer is _NOTHING else answer
+
+    async def play(self, call: Call, proceed: Callable[[Call], Awaitable[Any]]) -> Any:
+        """Give the recorded answer in place of the driver, where there is one."""
+        answer = _replayed.get()
+        if answer is _NOTHING:
             return await proceed(call)
         await asyncio.sleep(0)  # as a live call would, let others run
-        answer = waiting.popleft()
-        if isinstance(call, Generate):
-            return tuple(msgspec.structs.replace(r, origin="journal") for r in answer)
         return answer
 
 

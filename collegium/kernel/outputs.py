@@ -36,7 +36,7 @@ class Output(msgspec.Struct, Generic[T], frozen=True):
             if hasattr(self.type, "model_validate_json"):
                 return self.type.model_validate_json(body)
             value = msgspec.json.decode(body, type=self.type)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             return Unparsed(text, str(error))
         return value.answer if self.wrapped else value
 
@@ -55,7 +55,7 @@ def output_of(wanted: Any) -> Output[Any]:
     if wanted is str:
         return Output(schema=None, wrapped=False, type=str)
     if hasattr(wanted, "model_json_schema"):
-        return Output(schema=wanted.model_json_schema(), wrapped=False, type=wanted)
+        return Output(schema=inline(wanted.model_json_schema()), wrapped=False, type=wanted)
     try:
         info = msgspec.inspect.type_info(wanted)
         is_object = isinstance(
@@ -65,13 +65,14 @@ def output_of(wanted: Any) -> Output[Any]:
             | msgspec.inspect.TypedDictType,
         )
         target = wanted if is_object else msgspec.defstruct("Answer", [("answer", wanted)])
-        return Output(schema=inline(msgspec.json.schema(target)), wrapped=not is_object, type=target)
+        schema = inline(msgspec.json.schema(target))
+        return Output(schema=schema, wrapped=not is_object, type=target)
     except TypeError as error:
         raise BadInput(f"no typed output can be made of {wanted!r}: {error}") from None
 
 
 def inline(schema: dict[str, Any]) -> dict[str, Any]:
-    """A schema with its references put in place: small engines read no ``$ref``.
+    """A schema with its references put in place (small engines read no ``$ref``), without titles.
 
     Raises:
         BadInput: The type contains itself.
@@ -87,7 +88,13 @@ def inline(schema: dict[str, Any]) -> dict[str, Any]:
             name = node["$ref"].rsplit("/", 1)[-1]
             if name in inside:
                 raise BadInput(f"an output type may not contain itself ({name}).")
-            return put(definitions[name], (*inside, name))
-        return {k: put(v, inside) for k, v in node.items() if k not in ("$defs", "title")}
+            beside = {k: v for k, v in node.items() if k not in ("$ref", "$defs")}
+            return put({**definitions[name], **beside}, (*inside, name))
+        # A property may be called "title" too; its value is a schema, not a text.
+        return {
+            k: put(v, inside)
+            for k, v in node.items()
+            if k != "$defs" and not (k == "title" and isinstance(v, str))
+        }
 
     return put(schema, ())

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import secrets
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -82,7 +83,20 @@ class Store:
             self._db.executescript(SCHEMA)
         except (OSError, sqlite3.Error) as error:
             raise BadInput(f"cannot open the run store {path}: {error}.") from None
-        self._waiting: list[tuple[str, str, str, int, Event]] = []
+        self._waiting: list[tuple[str, str, str, int, bytes]] = []
+
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        """One transaction, all or nothing; waits while another process holds the lock."""
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            yield self._db
+            self._db.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise BadInput(f"cannot write to the run store: {error}.") from None
+        finally:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
 
     # -- runs ---------------------------------------------------------------------------
 
@@ -91,13 +105,15 @@ class Store:
         now = datetime.now(UTC)
         run = f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
         row = (run, now.isoformat(), kind, key, msgspec.json.encode(spec).decode(), "running")
-        self._db.execute("INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?)", row)
+        with self._writing() as db:
+            db.execute("INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?)", row)
         return run
 
     def finish(self, run: str, status: str) -> None:
         """Set a run's status ("done", "interrupted", "failed")."""
         self.flush()
-        self._db.execute("UPDATE runs SET status = ? WHERE id = ?", (status, run))
+        with self._writing() as db:
+            db.execute("UPDATE runs SET status = ? WHERE id = ?", (status, run))
 
     def latest(self, key: str) -> RunRow | None:
         """The newest run with this key: what ``--resume`` goes on with."""
@@ -109,6 +125,7 @@ class Store:
 
         Raises:
             UnknownName: There is no such run.
+            BadInput: Several runs begin like that.
         """
         if run == "last":
             rows = self._rows("ORDER BY created DESC LIMIT 1", ())
@@ -116,7 +133,9 @@ class Store:
             rows = self._rows("WHERE id = ?", (run,)) or self._rows(
                 "WHERE substr(id, 1, ?) = ? ORDER BY created DESC LIMIT 2", (len(run), run)
             )
-        if len(rows) != 1:
+        if len(rows) > 1:
+            raise BadInput(f"several runs begin with {run!r}; give more of the id.")
+        if not rows:
             known = [r.id for r in self.runs(12)]
             raise unknown_name("run", run, known)
         return rows[0]
@@ -141,14 +160,13 @@ class Store:
         """
         self.flush()
         item = (run, system, task)
-        self._db.execute("BEGIN IMMEDIATE")
-        self._db.execute("INSERT OR REPLACE INTO results VALUES (?, ?, ?, ?)", (*item, data))
-        self._db.execute(
-            "DELETE FROM events WHERE run = ?1 AND system = ?2 AND task = ?3 AND attempt < "
-            "(SELECT max(attempt) FROM events WHERE run = ?1 AND system = ?2 AND task = ?3)",
-            item,
-        )
-        self._db.execute("COMMIT")
+        with self._writing() as db:
+            db.execute("INSERT OR REPLACE INTO results VALUES (?, ?, ?, ?)", (*item, data))
+            db.execute(
+                "DELETE FROM events WHERE run = ?1 AND system = ?2 AND task = ?3 AND attempt < "
+                "(SELECT max(attempt) FROM events WHERE run = ?1 AND system = ?2 AND task = ?3)",
+                item,
+            )
 
     def results(self, run: str) -> dict[tuple[str, str], bytes]:
         """All finished results of a run by (system, task)."""
@@ -164,7 +182,7 @@ class Store:
         attempt = (last or 0) + 1
 
         def keep(event: Event) -> None:
-            self._waiting.append((run, system, task, attempt, event))
+            self._waiting.append((run, system, task, attempt, encode_event(event)))
             if event.seconds > WORTH_KEEPING or len(self._waiting) >= BATCH:
                 self.flush()
 
@@ -179,15 +197,8 @@ class Store:
         """
         if not self._waiting:
             return
-        rows = [(*item, encode_event(event)) for *item, event in self._waiting]
-        try:
-            self._db.execute("BEGIN IMMEDIATE")
-            self._db.executemany("INSERT INTO events VALUES (?, ?, ?, ?, ?)", rows)
-            self._db.execute("COMMIT")
-        except sqlite3.Error as error:
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
-            raise BadInput(f"cannot write to the run store: {error}.") from None
+        with self._writing() as db:
+            db.executemany("INSERT INTO events VALUES (?, ?, ?, ?, ?)", self._waiting)
         self._waiting.clear()
 
     def events(
@@ -226,7 +237,8 @@ class Store:
     def put_reply(self, key: str, sample: int, reply: Reply[Any]) -> None:
         """Keep a reply for the response cache."""
         row = (key, sample, msgspec.json.encode(reply))
-        self._db.execute("INSERT OR REPLACE INTO replies VALUES (?, ?, ?)", row)
+        with self._writing() as db:
+            db.execute("INSERT OR REPLACE INTO replies VALUES (?, ?, ?)", row)
 
     def close(self) -> None:
         """Commit and close."""

@@ -11,6 +11,7 @@ import msgspec
 
 from collegium.errors import BadInput
 from collegium.kernel.calls import ToolSpec
+from collegium.kernel.outputs import inline
 
 
 class Tool(msgspec.Struct, frozen=True):
@@ -46,12 +47,15 @@ def tool(function: Callable[..., Any]) -> Tool:
     """Make a tool of a typed function: its name, docstring and annotations say all a model needs.
 
     Raises:
-        BadInput: A parameter has no type annotation.
+        BadInput: A parameter has no type annotation, one of a type that JSON cannot say, or no
+            name that a caller could use.
     """
     hints = get_type_hints(function)
     fields: list[Any] = []
     name = getattr(function, "__name__", "tool")
     for parameter in inspect.signature(function).parameters.values():
+        if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
+            raise BadInput(f"tool {name!r}: {parameter} cannot be given by name.")
         if parameter.name not in hints:
             raise BadInput(f"tool {name!r}: parameter {parameter.name!r} needs a type annotation.")
         field = (parameter.name, hints[parameter.name])
@@ -61,10 +65,9 @@ def tool(function: Callable[..., Any]) -> Tool:
     arguments = msgspec.defstruct(
         f"{name}_arguments", fields, frozen=True, forbid_unknown_fields=True, kw_only=True
     )
-    schema = msgspec.json.schema(arguments)
-    parameters = schema["$defs"].pop(arguments.__name__)
-    if schema["$defs"]:
-        parameters["$defs"] = schema["$defs"]
-    parameters.pop("title", None)
+    try:
+        parameters = inline(msgspec.json.schema(arguments))
+    except TypeError as error:
+        raise BadInput(f"tool {name!r}: {error}") from None
     spec = ToolSpec(name=name, description=inspect.getdoc(function) or "", parameters=parameters)
     return Tool(spec=spec, function=function, arguments=arguments)

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from collegium.errors import BadInput
-from collegium.kernel.calls import AnyCall, Generate, Mail, Outcome, Reply, Usage
+from collegium.kernel.calls import AnyCall, Generate, Outcome, Reply, Usage
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -48,7 +48,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return str(self.call.__struct_config__.tag)
 
 
-_encoder = msgspec.json.Encoder()
+_encoder = msgspec.json.Encoder(enc_hook=repr)
 _decoder = msgspec.json.Decoder(Event)
 
 
@@ -88,8 +88,16 @@ class Trace:
             sink(event)
 
     def save(self, path: Path) -> None:
-        """Write the trace as JSON lines."""
-        path.write_bytes(b"".join(encode_event(e) + b"\n" for e in self.events))
+        """Write the trace as JSON lines.
+
+        Raises:
+            BadInput: The file cannot be written.
+        """
+        try:
+            path.write_bytes(b"".join(encode_event(e) + b"\n" for e in self.events))
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise BadInput(f"cannot write the trace {path}: {reason}.") from None
 
 
 def read_trace(path: Path) -> list[Event]:
@@ -122,10 +130,10 @@ def generations(events: Iterable[Event]) -> int:
 
 
 def plain(value: object) -> object:
-    """A value as JSON-able data: what a trace keeps of a tool's or person's answer."""
-    if isinstance(value, tuple) and value and isinstance(value[0], Mail):
-        return [msgspec.to_builtins(m) for m in value]
+    """A value as it is once written as JSON and read back; what JSON cannot say, as its repr."""
+    if value is None or isinstance(value, bool):
+        return value
     try:
-        return msgspec.to_builtins(value)
-    except (TypeError, ValueError):
+        return msgspec.json.decode(msgspec.json.encode(value))
+    except (TypeError, ValueError, RecursionError):
         return repr(value)

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 _CONNECT_SECONDS = 10.0
 _SETTLE_SECONDS = 0.02
+_SETTLE_SECONDS_MOST = 1.3
 
 
 class LocalModel:
@@ -136,7 +137,9 @@ class LocalModel:
                 first = len(drafts)
                 n = min(self._slots, request.n - first)
                 seed = None if request.seed is None else request.seed + first
-                stream = (n > 1 or on_text is not None) and not request.logprobs
+                # a stream counts every sample's tokens and stops at once when it is dropped, but
+                # leaves out log-probs of tokens that end inside a character
+                stream = not request.logprobs
                 body = chat_body(request, n=n, seed=seed, stream=stream)
                 body["cache_prompt"] = not self.exact
                 if self.exact:
@@ -325,11 +328,14 @@ class LocalModel:
 
     async def _settle(self, engine: Engine) -> None:
         """Wait until no dropped request is left in a slot, where it would change later sums."""
+        pause = _SETTLE_SECONDS
         while engine.unsettled:
             if await self._busy(engine) == 0:
                 engine.unsettled = False
             else:
-                await asyncio.sleep(_SETTLE_SECONDS)
+                # the engine looks for dropped requests after a second without questions
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, _SETTLE_SECONDS_MOST)
 
     async def _busy(self, engine: Engine) -> int:
         async with self._reporting(engine):

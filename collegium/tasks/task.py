@@ -59,7 +59,8 @@ class Item(msgspec.Struct, frozen=True):
 
     Attributes:
         task: What the system is given.
-        reference: The right answer as shown in reports ("" for verifier or test based tasks).
+        reference: The right answer as shown in reports; for a choice its letter. Where a verifier
+            judges, one right answer, if it names any; "" where tests judge.
         score: ``await score(answer)`` judges an answer (any value a system may return).
     """
 
@@ -73,11 +74,11 @@ class Benchmark(msgspec.Struct, frozen=True):
 
     Attributes:
         name: As written on the command line.
-        split: "test", "validation" or "train".
+        split: "test", "validation", "train" or, of a set without official splits, "all".
         items: In a fixed order for a given seed.
         description: One line for listings.
         source: Where the questions come from and under which licence.
-        controls: Trivial floors in percent, such as {"majority": 0.25}.
+        controls: What answers without thought score, in 0..1, such as {"majority": 0.25}.
         fingerprint: Hash over prompts and references; a report names what it measured.
     """
 

@@ -1,0 +1,272 @@
+"""The public functions: run one system on one task, compare several on many."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import msgspec
+
+from collegium.errors import CollegiumError
+from collegium.kernel import Event, Kernel, Limits, Store, Tool, Unparsed, Usage
+from collegium.kernel.kernel import Interceptor, OnText
+from collegium.kernel.store import default_path
+from collegium.models import open_model
+from collegium.systems import Result, parse_system
+from collegium.systems.solve import solve
+from collegium.tasks.task import AnswerKind, Task
+
+if TYPE_CHECKING:
+    from collegium.bench.compare import OnOutcome
+    from collegium.bench.records import Report
+
+T = TypeVar("T")
+
+
+class Run(msgspec.Struct, frozen=True, kw_only=True):
+    """One system's run on one task.
+
+    Attributes:
+        id: Its id in the run store.
+        system: Name of the system.
+        model: Name of the default model.
+        result: What the system returned; its ``answer`` is the answer.
+        limited: The sentence of the limit that ended it, "" when none did.
+        calls: Generations.
+        usage: Tokens and money.
+        seconds: Wall-clock time.
+        events: The trace.
+    """
+
+    id: str
+    system: str
+    model: str
+    result: Result
+    limited: str
+    calls: int
+    usage: Usage
+    seconds: float
+    events: tuple[Event, ...]
+
+    @property
+    def answer(self) -> Any:
+        """The system's answer; None when it has none (abstained, or ended by a limit)."""
+        answer = self.result.answer
+        return None if isinstance(answer, Unparsed) else answer
+
+    def _repr_html_(self) -> str:
+        from collegium.bench.html import run_snippet
+
+        return run_snippet(self)
+
+
+async def arun(
+    system: str,
+    task: str | Task,
+    *,
+    model: str = "local",
+    roles: Mapping[str, str] | None = None,
+    params: Mapping[str, Any] | None = None,
+    answer: AnswerKind = "text",
+    limits: Limits = Limits(),
+    seed: int | None = None,
+    exact: bool | None = None,
+    tools: Iterable[Tool] = (),
+    interceptors: Sequence[Interceptor] = (),
+    cache: bool = False,
+    store: Store | Path | None = None,
+    on_text: OnText | None = None,
+    on_event: Callable[[Event], None] | None = None,
+    human: Callable[[str], Awaitable[str]] | None = None,
+) -> Run:
+    """Run a system on a task.
+
+    Args:
+        system: Name, with parameters if wished: "mad" or "mad:agents=4,rounds=2".
+        task: The question, or a whole :class:`Task`.
+        model: The default model ("local", "local-small", "openai:...", "script:...").
+        roles: Models of particular agents or roles, by name.
+        params: Hyper-parameters, in addition to those in ``system``.
+        answer: Kind of answer wanted when ``task`` is a string.
+        limits: What the run may spend.
+        seed: Fix it to make the run repeatable.
+        exact: One request at a time on the embedded engine, bit-identical when repeated; by
+            default whenever a seed is fixed.
+        tools: Tools that the system may give its agents.
+        interceptors: Extra interceptors around every call.
+        cache: Answer repeated requests from the response cache.
+        store: The run store or its path; None: the user's own.
+        on_text: Called with pieces of text as they are written.
+        on_event: Called with every finished call.
+        human: Answers questions to the user.
+
+    Raises:
+        BadInput: A name, parameter or limit is wrong.
+        ModelError: The model could not answer.
+    """
+    chosen, parameters = parse_system(system)
+    parameters |= {k: v for k, v in chosen.bind(params or {}).items() if k in (params or {})}
+    if isinstance(task, str):
+        task = Task(id="task", prompt=task, answer=answer)
+    exact = seed is not None if exact is None else exact
+    names = {"": model, **(roles or {})}
+    models = {role: open_model(name, exact=exact) for role, name in names.items()}
+    opened = store if isinstance(store, Store) else Store(store or default_path())
+    spec = {
+        "system": system,
+        "parameters": msgspec.to_builtins(parameters),
+        "task": task.text,
+        "model": model,
+        "roles": dict(roles or {}),
+        "seed": seed,
+    }
+    run = opened.begin("run", "", spec)
+    sinks = [opened.sink(run, system, task.id)]
+    if on_event:
+        sinks.append(on_event)
+    kernel = Kernel(
+        models,
+        tools=tools,
+        limits=limits,
+        seed=seed,
+        interceptors=interceptors,
+        sinks=sinks,
+        cache=opened if cache else None,
+        on_text=on_text,
+        human=human,
+    )
+    status = "interrupted"
+    try:
+        solved = await solve(chosen, task, kernel, parameters)
+        status = "done"
+    except CollegiumError:
+        status = "failed"
+        raise
+    finally:
+        opened.finish(run, status)
+        if opened is not store:
+            opened.close()
+    return Run(
+        id=run,
+        system=system,
+        model=model,
+        result=solved.result,
+        limited=solved.limited,
+        calls=kernel.meter.calls,
+        usage=kernel.meter.usage,
+        seconds=kernel.meter.seconds,
+        events=tuple(kernel.trace.events),
+    )
+
+
+def run(system: str, task: str | Task, **options: Any) -> Run:
+    """Run a system on a task and wait for it; the options are those of :func:`arun`.
+
+    Works in scripts and inside a running event loop (notebooks).
+    """
+    return wait(arun(system, task, **options))
+
+
+async def acompare(
+    systems: Sequence[str],
+    *,
+    on: str,
+    model: str = "local",
+    roles: Mapping[str, str] | None = None,
+    limit: int | None = None,
+    split: str = "test",
+    seed: int = 0,
+    budget: int | None = None,
+    exact: bool = True,
+    curve: bool = False,
+    workers: int = 1,
+    resume: bool = False,
+    cache: bool = False,
+    ray: str | None = None,
+    store: Store | Path | None = None,
+    on_outcome: OnOutcome | None = None,
+) -> Report:
+    """Compare systems on a benchmark or a file of questions.
+
+    Args:
+        systems: Names, with parameters if wished.
+        on: A benchmark ("gsm-symbolic", "mmlu:anatomy") or a .jsonl or .csv file.
+        model: The default model.
+        roles: Models of particular agents or roles.
+        limit: How many questions; None: all.
+        split: "test", "validation" or "train".
+        seed: Fixes questions, sampling and bootstrap.
+        budget: Tokens per question and system.
+        exact: Bit-identical reruns on the embedded engine; False is faster.
+        curve: Rank even though spends differ, as points of a cost-accuracy curve.
+        workers: Questions worked on at the same time.
+        resume: Go on with the newest run of the same comparison.
+        cache: Answer repeated requests from the response cache.
+        ray: Address of a Ray cluster or "auto".
+        store: The run store or its path; None: the user's own.
+        on_outcome: Called with every outcome as it comes.
+
+    Raises:
+        BadInput: A name, file, number or parameter is wrong.
+        Unreachable: The model's server is gone; what was finished is kept.
+    """
+    from collegium.bench.compare import compare as compare_
+    from collegium.bench.compare import plan
+
+    planned = plan(
+        systems,
+        on=on,
+        model=model,
+        roles=roles,
+        limit=limit,
+        split=split,
+        seed=seed,
+        budget=budget,
+        exact=exact,
+    )
+    opened = store if isinstance(store, Store) else Store(store or default_path())
+    try:
+        return await compare_(
+            planned,
+            opened,
+            curve=curve,
+            workers=workers,
+            resume=resume,
+            cache=cache,
+            ray=ray,
+            on_outcome=on_outcome,
+        )
+    finally:
+        if opened is not store:
+            opened.close()
+
+
+def compare(systems: Sequence[str], **options: Any) -> Report:
+    """Compare systems and wait for the report; the options are those of :func:`acompare`."""
+    return wait(acompare(systems, **options))
+
+
+def wait(work: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine to its end, also from inside a running event loop (in a thread then)."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(work)
+    outcome: list[T] = []
+    failure: list[BaseException] = []
+
+    def in_thread() -> None:
+        try:
+            outcome.append(asyncio.run(work))
+        except BaseException as error:
+            failure.append(error)
+
+    thread = threading.Thread(target=in_thread)
+    thread.start()
+    thread.join()
+    if failure:
+        raise failure[0]
+    return outcome[0]

@@ -1,0 +1,332 @@
+"""Compare systems: same model, same questions, same seed, same budget; resumable at any point."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import platform
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from hashlib import blake2b
+from time import perf_counter
+from typing import Any
+
+import msgspec
+
+from collegium import __version__
+from collegium.bench.jobs import Entry, run_job
+from collegium.bench.records import Outcome, Report
+from collegium.bench.summary import pair, rank, system_row
+from collegium.errors import BadInput
+from collegium.kernel import Event, Limits, Store
+from collegium.models import open_model
+from collegium.models.model import Model
+from collegium.systems import parse_system
+from collegium.tasks import load
+from collegium.tasks.task import Benchmark, Item
+
+OnOutcome = Callable[[Outcome, bool], None]
+"""Called with every outcome as it is there; the flag says that it came from the store."""
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """What to compare, checked; two plans with the same :attr:`key` are the same comparison.
+
+    Attributes:
+        entries: The systems with their parameters.
+        benchmark: The questions.
+        model: Name of the default model.
+        roles: Names of the models of particular roles.
+        seed: Seed of everything random.
+        limit: How many questions were asked for, None for all.
+        budget: Tokens per question and system, None for no limit.
+        exact: Whether the embedded engine works on one request at a time, so that a rerun is
+            bit-identical; otherwise requests share it and prefixes are reused.
+    """
+
+    entries: tuple[Entry, ...]
+    benchmark: Benchmark
+    model: str
+    roles: dict[str, str]
+    seed: int
+    limit: int | None
+    budget: int | None
+    exact: bool
+
+    @property
+    def spec(self) -> dict[str, Any]:
+        """The plan as plain data."""
+        return {
+            "systems": [
+                [e.label, e.system.name, msgspec.to_builtins(e.parameters)] for e in self.entries
+            ],
+            "benchmark": self.benchmark.name,
+            "split": self.benchmark.split,
+            "fingerprint": self.benchmark.fingerprint,
+            "model": self.model,
+            "roles": self.roles,
+            "seed": self.seed,
+            "limit": self.limit,
+            "budget": self.budget,
+            "exact": self.exact,
+        }
+
+    @property
+    def key(self) -> str:
+        """Digest of the plan."""
+        encoded = msgspec.json.encode(self.spec, order="sorted")
+        return blake2b(encoded, digest_size=16).hexdigest()
+
+
+def plan(
+    systems: Sequence[str],
+    *,
+    on: str,
+    model: str = "local",
+    roles: Mapping[str, str] | None = None,
+    limit: int | None = None,
+    split: str = "test",
+    seed: int = 0,
+    budget: int | None = None,
+    exact: bool = True,
+) -> Plan:
+    """Check what is to be compared, before anything is paid for.
+
+    Raises:
+        BadInput: A system, parameter, benchmark, file or number is wrong.
+    """
+    if not systems:
+        raise BadInput("name at least one system to compare.")
+    labels = [s.strip() for s in systems]
+    twice = {s for s in labels if labels.count(s) > 1}
+    if twice:
+        raise BadInput(f"{sorted(twice)[0]!r} is named twice; give the second other parameters.")
+    if limit is not None and limit < 1:
+        raise BadInput(f"the number of questions must be at least 1, not {limit}.")
+    Limits(tokens=budget)
+    entries = tuple(Entry(label, *parse_system(label)) for label in labels)
+    return Plan(
+        entries=entries,
+        benchmark=load(on, split=split, limit=limit, seed=seed),
+        model=model,
+        roles=dict(roles or {}),
+        seed=seed,
+        limit=limit,
+        budget=budget,
+        exact=exact,
+    )
+
+
+async def compare(
+    planned: Plan,
+    store: Store,
+    *,
+    curve: bool = False,
+    workers: int = 1,
+    resume: bool = False,
+    cache: bool = False,
+    ray: str | None = None,
+    command: str = "",
+    on_start: Callable[[str], None] | None = None,
+    on_outcome: OnOutcome | None = None,
+) -> Report:
+    """Run every system on every question and report.
+
+    Finished results and every paid reply are kept as they come, so that a run killed at any point
+    can be resumed without paying again.
+
+    Args:
+        planned: What to compare (see :func:`plan`).
+        store: Where the run is kept.
+        curve: Allow a ranking although spends differ, for a cost-accuracy curve.
+        workers: Questions worked on at the same time.
+        resume: Go on with the newest run of the same plan, if there is one.
+        cache: Answer repeated requests from the response cache.
+        ray: Address of a Ray cluster, or "auto"; None: this machine.
+        command: The command line, for the report.
+        on_start: Called with the run's id.
+        on_outcome: Called with every outcome.
+
+    Raises:
+        BadInput: The models cannot be opened, or the budget is too small for a single call.
+        Unreachable: The model's server is gone; what was finished is kept.
+    """
+    if workers < 1:
+        raise BadInput(f"the number of workers must be at least 1, not {workers}.")
+    began = perf_counter()
+    earlier = store.latest(planned.key) if resume else None
+    run = earlier.id if earlier else store.begin("compare", planned.key, planned.spec)
+    if on_start:
+        on_start(run)
+    stored = store.results(run)
+    done: dict[tuple[str, str], Outcome] = {}
+    for entry in planned.entries:
+        for item in planned.benchmark.items:
+            data = stored.get((entry.label, item.task.id))
+            if data is not None:
+                outcome = msgspec.json.decode(data, type=Outcome)
+                done[entry.label, item.task.id] = outcome
+                if on_outcome:
+                    on_outcome(outcome, True)
+    # Question by question, all systems: an interrupted run is a smaller fair comparison.
+    jobs = [
+        (entry, item)
+        for item in planned.benchmark.items
+        for entry in planned.entries
+        if (entry.label, item.task.id) not in done
+    ]
+
+    def finished(outcome: Outcome) -> None:
+        done[outcome.system, outcome.task] = outcome
+        if not outcome.error:  # a failed question is tried again on resume
+            data = msgspec.json.encode(outcome)
+            store.put_result(run, outcome.system, outcome.task, data)
+        if on_outcome:
+            on_outcome(outcome, False)
+
+    status = "interrupted"
+    try:
+        if jobs and ray is not None:
+            from collegium.bench.cluster import run_on_cluster
+
+            await run_on_cluster(planned, jobs, run, store, finished, address=ray, workers=workers)
+        elif jobs:
+            models = await open_models(planned)
+            work = local_worker(planned, models, run, store, cache)
+            await run_all(jobs, work, finished, workers)
+        status = "done"
+    finally:
+        store.finish(run, status)
+    return summarise(
+        planned, run, store.run(run).created, done, curve, command, perf_counter() - began
+    )
+
+
+async def open_models(planned: Plan) -> dict[str, Model]:
+    """The models of a plan by role; "" is the default."""
+    names = {"": planned.model, **planned.roles}
+    return {role: open_model(name, exact=planned.exact) for role, name in names.items()}
+
+
+Work = Callable[[Entry, Item], Awaitable[Outcome]]
+
+
+def local_worker(
+    planned: Plan, models: Mapping[str, Model], run: str, store: Store, cache: bool
+) -> Work:
+    """How one job is done on this machine."""
+
+    async def work(entry: Entry, item: Item) -> Outcome:
+        task = item.task.id
+        journal = store.attempts(run, entry.label, task)
+        return await run_job(
+            entry,
+            item,
+            models,
+            seed=planned.seed,
+            budget=planned.budget,
+            sinks=[store.sink(run, entry.label, task)],
+            journal=journal,
+            cache=store if cache else None,
+        )
+
+    return work
+
+
+async def run_all(
+    jobs: Sequence[tuple[Entry, Item]],
+    work: Work,
+    finished: Callable[[Outcome], None],
+    workers: int,
+) -> None:
+    """Do all jobs, at most ``workers`` at a time, in order of their start."""
+    waiting = iter(jobs)
+
+    async def worker() -> None:
+        for entry, item in waiting:
+            finished(await work(entry, item))
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            for _ in range(min(workers, len(jobs))):
+                group.create_task(worker())
+    except BaseExceptionGroup as failures:
+        raise failures.exceptions[0] from None
+
+
+def summarise(
+    planned: Plan,
+    run: str,
+    created: str,
+    done: Mapping[tuple[str, str], Outcome],
+    curve: bool,
+    command: str,
+    seconds: float,
+) -> Report:
+    """Make the report of the outcomes there are."""
+    by_system = {
+        e.label: [
+            done[e.label, i.task.id] for i in planned.benchmark.items if (e.label, i.task.id) in done
+        ]
+        for e in planned.entries
+    }
+    rows = tuple(
+        system_row(e.label, e.system.paper, e.parameters, by_system[e.label])
+        for e in planned.entries
+    )
+    labels = [e.label for e in planned.entries]
+    pairs = tuple(
+        pair(a, b, by_system[a], by_system[b], planned.seed)
+        for i, a in enumerate(labels)
+        for b in labels[i + 1 :]
+    )
+    ranking, verdict, factor = rank(
+        rows, pairs, curve=curve, controls=planned.benchmark.controls
+    )
+    return Report(
+        run=run,
+        created=created,
+        command=command,
+        benchmark=planned.benchmark.name,
+        split=planned.benchmark.split,
+        source=planned.benchmark.source,
+        fingerprint=planned.benchmark.fingerprint,
+        model=planned.model,
+        roles=planned.roles,
+        seed=planned.seed,
+        limit=planned.limit,
+        budget=planned.budget,
+        exact=planned.exact,
+        systems=rows,
+        pairs=pairs,
+        controls=planned.benchmark.controls,
+        ranking=ranking,
+        verdict=verdict,
+        spend_factor=factor,
+        curve=curve,
+        machine=machine(),
+        version=__version__,
+        seconds=seconds,
+        outcomes=tuple(o for label in labels for o in by_system[label]),
+    )
+
+
+def machine() -> str:
+    """The machine in a few words: processor, cores, system."""
+    processor = platform.processor() or platform.machine()
+    try:
+        with open("/proc/cpuinfo") as lines:
+            names = [ln.partition(":")[2].strip() for ln in lines if ln.startswith("model name")]
+        processor = names[0] if names else processor
+    except OSError:
+        pass
+    return f"{processor}, {os.cpu_count()} cores, {platform.system()}"
+
+
+def traces_of(store: Store, run: str) -> dict[tuple[str, str], list[Event]]:
+    """All events of a run, grouped by system and task."""
+    grouped: dict[tuple[str, str], list[Event]] = {}
+    for system, task, event in store.events(run):
+        grouped.setdefault((system, task), []).append(event)
+    return grouped
+
+

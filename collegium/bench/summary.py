@@ -1,0 +1,374 @@
+"""From outcomes to what may be said of them: rows, pairs, ranking and verdict.
+
+A comparison ranks systems only when they were given comparable means. Where one system spent
+several times the tokens of another, "better" says nothing about the method, so the verdict says
+that instead. And a method that costs more than a simpler one without being measurably better is
+reported as what it is: it did not help.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from collegium.bench.records import Outcome, Pair, SystemRow
+from collegium.bench.statistics import holm, mcnemar_exact, paired_bootstrap, wilson
+
+LEVEL = 0.05
+"""Level of significance: the chance of a false alarm that is accepted."""
+
+_ALIKE = 1.1
+"""Spends within this factor count as the same when a method is held against a baseline."""
+
+
+def system_row(
+    name: str, paper: str | None, parameters: Mapping[str, Any], outcomes: Sequence[Outcome]
+) -> SystemRow:
+    """Add up how one system did.
+
+    Args:
+        name: As given, parameters included.
+        paper: Slug of its paper, None for a baseline.
+        parameters: Its hyper-parameters, defaults included.
+        outcomes: One per question. Failed and limited runs count like any other: as what they
+            scored.
+
+    Returns:
+        The row; accuracy is the share of correct answers, its interval Wilson's at 95%.
+    """
+    n, correct = len(outcomes), sum(o.correct for o in outcomes)
+    low, high = wilson(correct, n)
+    strata: dict[str, tuple[int, int]] = {}
+    for o in outcomes:
+        if o.stratum:
+            right, of = strata.get(o.stratum, (0, 0))
+            strata[o.stratum] = (right + o.correct, of + 1)
+    return SystemRow(
+        name=name,
+        paper=paper,
+        parameters=dict(parameters),
+        n=n,
+        correct=correct,
+        accuracy=correct / n if n else 0.0,
+        ci_low=low,
+        ci_high=high,
+        tokens_prompt=sum(o.tokens_prompt for o in outcomes),
+        tokens_cached=sum(o.tokens_cached for o in outcomes),
+        tokens_completion=sum(o.tokens_completion for o in outcomes),
+        tokens_per_task=sum(o.tokens for o in outcomes) / n if n else 0.0,
+        calls=sum(o.calls for o in outcomes),
+        seconds=sum(o.seconds for o in outcomes),
+        money=sum(o.money for o in outcomes),
+        unparsed=sum(o.unparsed for o in outcomes),
+        limited=sum(o.limited for o in outcomes),
+        errors=sum(bool(o.error) for o in outcomes),
+        strata=dict(sorted(strata.items())),
+    )
+
+
+def pair(
+    a_name: str,
+    b_name: str,
+    outcomes_a: Iterable[Outcome],
+    outcomes_b: Iterable[Outcome],
+    seed: int,
+) -> Pair:
+    """Test whether two systems differ on the questions that both were given.
+
+    Args:
+        a_name: Name of the first.
+        b_name: Name of the second.
+        outcomes_a: Its outcomes; matched to the other's by task.
+        outcomes_b: The other's.
+        seed: Seed of the bootstrap.
+
+    Returns:
+        Exact McNemar when every score is 0 or 1; with partial scores a paired bootstrap, and the
+        difference is then that of the mean scores. The interval is the bootstrap's in both cases,
+        (-1, 1) with p = 1 when no question is shared.
+    """
+    theirs = {o.task: o for o in outcomes_b}
+    shared = [(o, theirs[o.task]) for o in outcomes_a if o.task in theirs]
+    binary = all(o.value in (0, 1) for both in shared for o in both)
+    if binary:
+        differences = [float(x.correct) - float(y.correct) for x, y in shared]
+    else:
+        differences = [x.value - y.value for x, y in shared]
+    only_a = sum(x.correct and not y.correct for x, y in shared)
+    only_b = sum(y.correct and not x.correct for x, y in shared)
+    low, high, p = paired_bootstrap(differences, seed=seed) if shared else (-1.0, 1.0, 1.0)
+    return Pair(
+        a=a_name,
+        b=b_name,
+        test="exact McNemar" if binary else "paired bootstrap",
+        p=mcnemar_exact(only_a, only_b) if binary else p,
+        difference=sum(differences) / len(differences) if shared else 0.0,
+        ci_low=low,
+        ci_high=high,
+        only_a=only_a,
+        only_b=only_b,
+    )
+
+
+def rank(
+    rows: Sequence[SystemRow],
+    pairs: Sequence[Pair] = (),
+    *,
+    controls: Mapping[str, float] | None = None,
+    factor: float = 2.0,
+    curve: bool = False,
+) -> tuple[tuple[str, ...] | None, str, float]:
+    """Rank systems, or say why that would be unfair.
+
+    Args:
+        rows: The systems.
+        pairs: Paired tests between them, in either direction; without them the verdict says
+            nothing on whether differences are real.
+        controls: Floors by name, as accuracies in 0..1.
+        factor: How many times the smallest spend (tokens per task) the largest may be.
+        curve: Rank whatever the spends, and read accuracy against cost.
+
+    Returns:
+        (names from best to worst, or None; the verdict in plain sentences; the largest spend over
+        the smallest, a spend below one token counting as one).
+    """
+    measured = [r for r in rows if r.n]
+    if not measured:
+        return None, "Nothing was measured: no question was run.", 1.0
+    least = min(measured, key=lambda r: r.tokens_per_task)
+    most = max(measured, key=lambda r: r.tokens_per_task)
+    spend = max(1.0, most.tokens_per_task) / max(1.0, least.tokens_per_task)
+    order = sorted(measured, key=lambda r: (-r.accuracy, r.tokens_per_task))
+    tests = _Tests(pairs, _short_names(rows))
+    fair = spend <= factor
+    if fair or len(measured) == 1:
+        first = _leader(order, tests)
+    elif curve:
+        first = _front(order, spend, tests.short)
+    else:
+        first = _refusal(least, most, spend, factor, tests.short)
+    said = [
+        first,
+        _floor(order[0], controls or {}, tests.short) if fair or curve else "",
+        _no_help(measured, tests),
+        _failures(measured, tests.short),
+    ]
+    ranking = tuple(r.name for r in order) if fair or curve else None
+    return ranking, " ".join(filter(None, said)), spend
+
+
+def pareto(rows: Iterable[SystemRow]) -> set[str]:
+    """The cost-accuracy front: systems that no other beats on one count without losing on the other.
+
+    Returns:
+        Their names; two systems with equal cost and accuracy are both on it.
+    """
+    measured = [r for r in rows if r.n]
+
+    def beaten(row: SystemRow) -> bool:
+        return any(
+            other.tokens_per_task <= row.tokens_per_task
+            and other.accuracy >= row.accuracy
+            and (other.tokens_per_task, other.accuracy) != (row.tokens_per_task, row.accuracy)
+            for other in measured
+        )
+
+    return {r.name for r in measured if not beaten(r)}
+
+
+def unequal_generations(rows: Sequence[SystemRow], tolerance: float = 0.05) -> tuple[str, ...]:
+    """Systems whose calls per task are not those of the rest, for studies at equal generations.
+
+    Args:
+        rows: The systems.
+        tolerance: Relative difference still taken as equal: a repaired reply costs one call more.
+
+    Returns:
+        Names of those outside the largest group of equals (of equal groups, the one with the most
+        calls); empty when all are equal.
+    """
+    rates = {r.name: r.calls / r.n for r in rows if r.n}
+
+    def alike(x: float, y: float) -> bool:
+        return abs(x - y) <= tolerance * max(x, y)
+
+    if not rates:
+        return ()
+    usual = max(rates.values(), key=lambda x: (sum(alike(x, y) for y in rates.values()), x))
+    return tuple(name for name, rate in rates.items() if not alike(rate, usual))
+
+
+class _Tests:
+    """Pairs looked up in either direction, with p-values corrected for how many there are.
+
+    Args:
+        pairs: The tests.
+        short: What the verdict calls each system.
+    """
+
+    def __init__(self, pairs: Sequence[Pair], short: Mapping[str, str]) -> None:
+        self.short = short
+        self._p = "Holm-adjusted p" if len(pairs) > 1 else "p"
+        adjusted = holm([p.p for p in pairs])
+        self._found = {frozenset((p.a, p.b)): (p, q) for p, q in zip(pairs, adjusted, strict=True)}
+        self._told: set[frozenset[str]] = set()
+
+    def between(self, a: str, b: str) -> tuple[float, float, float, float] | None:
+        """(difference a - b, low, high, adjusted p), or None when they were not tested."""
+        found = self._found.get(frozenset((a, b)))
+        if found is None:
+            return None
+        p, adjusted = found
+        if p.a == a:
+            return p.difference, p.ci_low, p.ci_high, adjusted
+        return -p.difference, -p.ci_high, -p.ci_low, adjusted
+
+    def tell(self, a: str, b: str) -> str:
+        """The figures of a test, in full the first time and as the difference alone after that."""
+        test = self.between(a, b)
+        if test is None:
+            return "untested"
+        difference, low, high, p = test
+        if frozenset((a, b)) in self._told:
+            return points(difference)
+        self._told.add(frozenset((a, b)))
+        return (
+            f"{points(difference)}, 95% interval {points(low, unit=False)} to "
+            f"{points(high, unit=False)}, {p_value(p, self._p)}"
+        )
+
+
+def _short_names(rows: Sequence[SystemRow]) -> dict[str, str]:
+    """Names without parameters where that leaves no doubt."""
+    bare = [r.name.partition(":")[0] for r in rows]
+    return {r.name: b if bare.count(b) == 1 else r.name for r, b in zip(rows, bare, strict=True)}
+
+
+def _leader(order: Sequence[SystemRow], tests: _Tests) -> str:
+    """Who is best, and whether that is more than chance."""
+    best, short = order[0], tests.short
+    scored = (
+        f"{best.correct:,} of {best.n:,} right ({percent(best.accuracy)}, "
+        f"95% interval {percent(best.ci_low)} to {percent(best.ci_high)})"
+    )
+    if len(order) == 1:
+        return f"{short[best.name]}: {scored}."
+    if best.correct == 0:
+        return f"No system got any of the {best.n:,} questions right, so nothing tells them apart."
+    second = order[1]
+    level = [short[r.name] for r in order if r.accuracy == best.accuracy]
+    if len(level) > 1:
+        return f"{_and(level)} are level: {scored} each."
+    test = tests.between(best.name, second.name)
+    start = f"{short[best.name]} is best with {scored}"
+    if test is None:
+        return f"{start}; next is {short[second.name]} with {percent(second.accuracy)}."
+    figures = tests.tell(best.name, second.name)
+    if test[0] > 0 and test[3] < LEVEL:
+        return f"{start}, ahead of {short[second.name]} by more than chance ({figures})."
+    if test[1] < test[2] < 0:  # only partial scores can disagree with the share of right answers
+        return f"{start}, yet {short[second.name]} has the higher mean score ({figures})."
+    return (
+        f"{start}, but these {best.n:,} questions cannot tell it apart from "
+        f"{short[second.name]} ({figures})."
+    )
+
+
+def _refusal(
+    least: SystemRow, most: SystemRow, spend: float, factor: float, short: Mapping[str, str]
+) -> str:
+    """Why no ranking would be fair, and what to do about it."""
+    return (
+        f"Not ranked: {short[most.name]} spent {most.tokens_per_task:,.0f} tokens per task and "
+        f"{short[least.name]} {least.tokens_per_task:,.0f}, {spend:.1f} times less, where a fair "
+        f"ranking allows {factor:g}. Ask for a cost-accuracy curve with --curve, or bring the "
+        "spends together through the systems' parameters."
+    )
+
+
+def _front(order: Sequence[SystemRow], spend: float, short: Mapping[str, str]) -> str:
+    """What is worth its cost, cheapest first."""
+    on = pareto(order)
+    front = sorted((r for r in order if r.name in on), key=lambda r: r.tokens_per_task)
+    listed = _and(
+        [
+            f"{short[r.name]} ({percent(r.accuracy)} at {r.tokens_per_task:,.0f} tokens)"
+            for r in front
+        ]
+    )
+    off = [short[r.name] for r in order if r.name not in on]
+    rest = f"; off the front: {_and(off)}" if off else ""
+    return (
+        f"Spends differ {spend:.1f} times, so read accuracy against cost. "
+        f"On the front: {listed}{rest}."
+    )
+
+
+def _floor(best: SystemRow, controls: Mapping[str, float], short: Mapping[str, str]) -> str:
+    """Say so when even the best system may be no better than no method at all."""
+    inside = [f"{k} control ({percent(v)})" for k, v in controls.items() if v >= best.ci_low]
+    if not inside:
+        return ""
+    return f"Even {short[best.name]} is not clearly above the {_and(inside)}."
+
+
+def _no_help(rows: Sequence[SystemRow], tests: _Tests) -> str:
+    """Name the methods that cost no less than a simpler system and are not better than it.
+
+    Held up are the methods of papers (all systems when there are none) against the best of the
+    systems that are cheaper, or of the baselines that cost about the same.
+    """
+    methods = [r for r in rows if r.paper is not None] or list(rows)
+    said: list[str] = []
+    for method in methods:
+        simpler = [
+            r
+            for r in rows
+            if r.tokens_per_task < method.tokens_per_task
+            or (r not in methods and r.tokens_per_task <= _ALIKE * method.tokens_per_task)
+        ]
+        if not simpler:
+            continue
+        other = max(simpler, key=lambda r: (r.accuracy, -r.tokens_per_task))
+        test = tests.between(method.name, other.name)
+        if test is None or test[1] > 0:
+            continue
+        ratio = max(1.0, method.tokens_per_task) / max(1.0, other.tokens_per_task)
+        price = f"{ratio:.1f} times the tokens of" if ratio > _ALIKE else "about the tokens of"
+        figures = tests.tell(method.name, other.name)
+        said.append(
+            f"{tests.short[method.name]} {'made it worse' if test[2] < 0 else 'did not help'} "
+            f"here: {price} {tests.short[other.name]} for {figures}."
+        )
+    return " ".join(said)
+
+
+def _failures(rows: Sequence[SystemRow], short: Mapping[str, str]) -> str:
+    """Warn of systems that were judged by runs that failed."""
+    failed = [f"{short[r.name]} on {r.errors:,} of {r.n:,}" for r in rows if r.errors]
+    return f"Runs failed and count as wrong: {_and(failed)}." if failed else ""
+
+
+def percent(share: float) -> str:
+    """A share of 1 as a percentage with one decimal: "56.7%"."""
+    return f"{100 * share:.1f}%"
+
+
+def points(difference: float, *, unit: bool = True) -> str:
+    """A difference of shares in percentage points, signed: "+3.3 points"."""
+    rounded = round(100 * difference, 1) + 0.0  # no negative zero
+    sign = "−" if rounded < 0 else "+" if rounded > 0 else ""
+    return f"{sign}{abs(rounded):.1f}{' points' if unit else ''}"
+
+
+def p_value(p: float, name: str = "p") -> str:
+    """A p-value as papers print it: "p = 0.031", "p < 0.001"; the number alone without a name."""
+    text = "< 0.001" if p < 0.001 else f"= {p:.3f}" if p < 0.1 else f"= {p:.2f}"
+    return f"{name} {text}" if name else text.removeprefix("= ")
+
+
+def _and(names: Sequence[str]) -> str:
+    """Join names: "a, b and c"."""
+    if len(names) < 2:
+        return "".join(names)
+    return f"{', '.join(names[:-1])} and {names[-1]}"

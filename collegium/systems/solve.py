@@ -1,0 +1,47 @@
+"""Run one system on one task, and make the best of a limit that ends it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from collegium.errors import BudgetTooSmall, LimitReached
+from collegium.kernel import Kernel
+from collegium.kernel.kernel import first_of
+from collegium.systems.system import Result, System
+from collegium.tasks.task import Task
+
+
+class Solved(msgspec.Struct, frozen=True):
+    """A system's result, and the sentence of the limit that cut it short ("" when none did)."""
+
+    result: Result
+    limited: str = ""
+
+
+async def solve(
+    system: System, task: Task, kernel: Kernel, parameters: Mapping[str, Any]
+) -> Solved:
+    """Run a system; when a limit ends it, take the best result it had kept by then.
+
+    No task of the run is left when this returns or raises.
+
+    Raises:
+        BudgetTooSmall: Not even the first call was possible.
+        ModelError: The model could not answer.
+    """
+    try:
+        return Solved(await system.solve(task, kernel, **parameters))
+    except BudgetTooSmall:
+        raise
+    except LimitReached as error:
+        return Solved(kernel.kept or Result(None), str(error))
+    except BaseExceptionGroup as group:
+        error = first_of(group)
+        if isinstance(error, LimitReached) and not isinstance(error, BudgetTooSmall):
+            return Solved(kernel.kept or Result(None), str(error))
+        raise error from None
+    finally:
+        await kernel.aclose()
