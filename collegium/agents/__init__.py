@@ -5,12 +5,13 @@ from collegium.agents.solving import (
     answer_of,
     answer_type,
     bare_type,
+    closing,
     vote,
     worked_type,
 )
 from collegium.agents.voting import Vote, majority
 
 __all__ = [
-    "ANSWER_HINT", "Vote", "answer_of", "answer_type", "bare_type", "majority", "vote",
+    "ANSWER_HINT", "Vote", "answer_of", "answer_type", "bare_type", "closing", "majority", "vote",
     "worked_type",
 ]

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
-from functools import lru_cache
-from typing import Any, Literal, Protocol
-
-import msgspec
+from typing import Any, Literal
 
 from collegium.agents.voting import Vote, majority
-from collegium.kernel import Reply, Unparsed
+from collegium.kernel import Reply, Unparsed, Worked
 from collegium.tasks.answers import normalise_answer
 from collegium.tasks.task import Task
 
@@ -23,13 +20,6 @@ ANSWER_HINT = {
 """What to put in the answer field, per kind of answer."""
 
 
-class Worked(Protocol):
-    """A reply that states its reasoning before its answer."""
-
-    reasoning: str
-    answer: Any
-
-
 def answer_type(task: Task) -> Any:
     """The Python type of a task's answer: float, str, or a Literal of its letters."""
     if task.answer == "choice" and task.choices:
@@ -37,31 +27,31 @@ def answer_type(task: Task) -> Any:
     return float if task.answer == "number" else str
 
 
-@lru_cache(maxsize=64)
-def _worked(answer: Any) -> type[Any]:
-    return msgspec.defstruct("Worked", [("reasoning", str), ("answer", answer)], frozen=True)
+def worked_type(task: Task) -> Any:
+    """The output type of a worked answer: free reasoning, then an answer of the task's type.
+
+    For code the whole reply is the answer: the scorer takes the code block out of it.
+    """
+    return str if task.answer == "code" else Worked[answer_type(task)]
 
 
-def worked_type(task: Task) -> type[Any]:
-    """A struct of ``reasoning`` and ``answer`` for a task (chain of thought, then the answer)."""
-    return _worked(answer_type(task))
+def bare_type(task: Task) -> Any:
+    """The output type of the answer alone."""
+    return answer_type(task)
 
 
-@lru_cache(maxsize=64)
-def _bare(answer: Any) -> type[Any]:
-    return msgspec.defstruct("Bare", [("answer", answer)], frozen=True)
-
-
-def bare_type(task: Task) -> type[Any]:
-    """A struct of the ``answer`` alone."""
-    return _bare(answer_type(task))
+def closing(task: Task) -> str:
+    """How a prompt asks for the form of a worked answer."""
+    if task.answer == "code":
+        return "Give the complete Python code in one code block."
+    return f"End with a line 'Answer: ' and {ANSWER_HINT[task.answer]}."
 
 
 def answer_of(reply: Reply[Any]) -> Any:
     """The answer inside a reply; :class:`Unparsed` when there is none."""
     if isinstance(reply.data, Unparsed) or reply.data is None:
         return reply.data or Unparsed(reply.text, "no answer")
-    return reply.data.answer
+    return reply.data.answer if isinstance(reply.data, Worked) else reply.data
 
 
 def vote(task: Task, answers: list[Any]) -> Vote:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import platform
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from hashlib import blake2b
 from time import perf_counter
@@ -14,6 +12,7 @@ import msgspec
 
 from collegium import __version__
 from collegium.bench.jobs import Entry, run_job
+from collegium.bench.machine import machine
 from collegium.bench.records import Outcome, Report
 from collegium.bench.summary import pair, rank, system_row
 from collegium.errors import BadInput
@@ -88,8 +87,11 @@ def plan(
     seed: int = 0,
     budget: int | None = None,
     exact: bool = True,
+    equal_generations: bool = False,
 ) -> Plan:
     """Check what is to be compared, before anything is paid for.
+
+    With ``equal_generations`` a comparison of unlike numbers of generations is refused.
 
     Raises:
         BadInput: A system, parameter, benchmark, file or number is wrong.
@@ -104,6 +106,8 @@ def plan(
         raise BadInput(f"the number of questions must be at least 1, not {limit}.")
     Limits(tokens=budget)
     entries = tuple(Entry(label, *parse_system(label)) for label in labels)
+    if equal_generations:
+        require_equal_generations(entries)
     return Plan(
         entries=entries,
         benchmark=load(on, split=split, limit=limit, seed=seed),
@@ -114,6 +118,19 @@ def plan(
         budget=budget,
         exact=exact,
     )
+
+
+def require_equal_generations(entries: Sequence[Entry]) -> int:
+    """The number of generations that all entries make per question.
+
+    Raises:
+        BadInput: They differ, or one of them has no fixed number.
+    """
+    costs = {e.label: e.system.cost and e.system.cost(e.parameters) for e in entries}
+    if None in costs.values() or len(set(costs.values())) != 1:
+        listed = ", ".join(f"{name}: {cost or 'not fixed'}" for name, cost in costs.items())
+        raise BadInput(f"the budgets differ, so the comparison is refused ({listed} generations).")
+    return next(c for c in costs.values() if c is not None)
 
 
 async def compare(
@@ -308,18 +325,6 @@ def summarise(
         seconds=seconds,
         outcomes=tuple(o for label in labels for o in by_system[label]),
     )
-
-
-def machine() -> str:
-    """The machine in a few words: processor, cores, system."""
-    processor = platform.processor() or platform.machine()
-    try:
-        with open("/proc/cpuinfo") as lines:
-            names = [ln.partition(":")[2].strip() for ln in lines if ln.startswith("model name")]
-        processor = names[0] if names else processor
-    except OSError:
-        pass
-    return f"{processor}, {os.cpu_count()} cores, {platform.system()}"
 
 
 def traces_of(store: Store, run: str) -> dict[tuple[str, str], list[Event]]:

@@ -22,7 +22,8 @@ from markupsafe import Markup
 from collegium.bench.plots import COLOURS, accuracy_plot, cost_plot, strata_plot
 from collegium.bench.records import Outcome, Report, SystemRow
 from collegium.bench.statistics import holm
-from collegium.bench.summary import p_value, pareto, percent, points, unequal_generations
+from collegium.bench.summary import pareto, score, unequal_generations
+from collegium.bench.words import p_value, percent, points, short_names
 from collegium.errors import MissingExtra
 from collegium.kernel.trace import Event
 
@@ -30,7 +31,7 @@ TRANSCRIPT_BYTES = 15_000_000
 """How much of a report may be transcripts, in bytes."""
 
 Traces = Mapping[tuple[str, str], Sequence[Event]]
-"""The events of every run by (system as named in the report, task id)."""
+"""The events of every run by (system as named in the report, task id), in the order recorded."""
 
 
 class Mark(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,7 +39,6 @@ class Mark(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         system: Name of the system.
-        colour: Number of its colour.
         state: "right", "wrong", "partial", "unparsed", "failed" or "absent".
         sign: The state as one character, so that colour is never the only cue.
         words: The state in words, limits included.
@@ -49,7 +49,6 @@ class Mark(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     system: str
-    colour: int
     state: str
     sign: str
     words: str
@@ -107,6 +106,7 @@ def render(report: Report, traces: Traces, *, transcript_bytes: int = TRANSCRIPT
         report=report,
         verdict=_headline(report.verdict),
         rows=rows,
+        short=short_names([r.name for r in rows]),
         front=pareto(rows),
         pairs=list(zip(report.pairs, holm([p.p for p in report.pairs]), strict=True)),
         unequal=unequal_generations(rows),
@@ -166,7 +166,7 @@ def ordered(report: Report) -> list[SystemRow]:
 def _questions(
     report: Report, rows: Sequence[SystemRow], traces: Traces, room: int
 ) -> list[Question]:
-    """One entry per question, in the order of the outcomes, with transcripts while there is room."""
+    """One entry per question, in the order of outcomes, with transcripts while there is room."""
     by_task: dict[str, dict[str, Outcome]] = {}
     for o in report.outcomes:
         by_task.setdefault(o.task, {})[o.system] = o
@@ -174,9 +174,11 @@ def _questions(
     questions: list[Question] = []
     for number, (task, found) in enumerate(by_task.items(), 1):
         marks: list[Mark] = []
-        for colour, row in enumerate(rows):
+        for row in rows:
             outcome = found.get(row.name)
-            events = sorted(traces.get((row.name, task), ()), key=lambda e: e.id)
+            # A resumed run repeats the ids of the attempt it goes on from; the last one counts.
+            latest = {e.id: e for e in traces.get((row.name, task), ())}
+            events = [latest[i] for i in sorted(latest)]
             text = ""
             if events and outcome is not None and room > 0:
                 text = transcript.render(events=events, outcome=outcome)
@@ -186,7 +188,6 @@ def _questions(
             marks.append(
                 Mark(
                     system=row.name,
-                    colour=colour % COLOURS + 1,
                     outcome=outcome,
                     transcript=Markup(text),
                     left_out=bool(events) and outcome is not None and not text,
@@ -219,7 +220,7 @@ def _state(outcome: Outcome | None) -> dict[str, str]:
         state, sign, words = "right", "✓", "right"
     elif outcome.unparsed:
         state, sign, words = "unparsed", "?", "unparsed: no readable answer"
-    elif 0 < outcome.value < 1:
+    elif score(outcome) > 0:
         state, sign, words = "partial", "◐", f"partly right, score {outcome.value:.2f}"
     else:
         state, sign, words = "wrong", "✗", "wrong"
@@ -261,15 +262,15 @@ def _headline(verdict: str) -> tuple[str, str]:
 
 
 def _partial(outcomes: Sequence[Outcome]) -> bool:
-    """Whether any score lies between 0 and 1."""
-    return any(0 < o.value < 1 for o in outcomes)
+    """Whether any answer was partly right."""
+    return any(0 < score(o) < 1 for o in outcomes)
 
 
 def _mean_scores(outcomes: Sequence[Outcome]) -> dict[str, float]:
     """Mean score by system."""
     values: dict[str, list[float]] = {}
     for o in outcomes:
-        values.setdefault(o.system, []).append(o.value)
+        values.setdefault(o.system, []).append(score(o))
     return {name: sum(v) / len(v) for name, v in values.items()}
 
 

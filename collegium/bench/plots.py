@@ -8,12 +8,15 @@ Drawing needs matplotlib (extra ``tasks``), imported when something is drawn.
 from __future__ import annotations
 
 import io
+import itertools
 import re
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from collegium.bench.records import SystemRow
-from collegium.bench.summary import pareto, percent
+from collegium.bench.summary import pareto
+from collegium.bench.words import percent, short_names
 from collegium.errors import missing_extra
 
 COLOURS = 8
@@ -22,7 +25,7 @@ COLOURS = 8
 _INK, _GRID, _MUTED = "#010203", "#010204", "#010205"
 """Stand-ins that no one else uses, replaced by what the page defines."""
 
-_WIDTH = 5.6
+_WIDTH = 5.0
 """Inches at 72 points: narrow enough to be read on a phone without being scaled away."""
 
 
@@ -51,17 +54,17 @@ def accuracy_plot(rows: Sequence[SystemRow], controls: Mapping[str, float]) -> s
         axes.annotate(
             percent(row.accuracy), (100 * (row.ci_low if at_left else row.ci_high), i),
             xytext=(-7 if at_left else 7, 0), textcoords="offset points", va="center",
-            ha="right" if at_left else "left", color=_INK, fontsize=10.5,
+            ha="right" if at_left else "left", color=_INK, fontsize=11.5,
         )  # fmt: skip
     for height, (name, share) in enumerate(sorted(controls.items(), key=lambda c: c[1])):
         axes.axvline(100 * share, color=_MUTED, lw=1, ls=(0, (4, 3)), zorder=0)
         # Neighbouring labels take turns in height so that close floors stay readable.
         axes.annotate(
-            f"{name} {percent(share)}", (100 * share, 1), xycoords=("data", "axes fraction"),
-            xytext=(3, 2 + 11 * (height % 2)), textcoords="offset points",
-            ha="right" if share > 0.7 else "left", color=_MUTED, fontsize=9.5, parse_math=False,
+            f"{_short(name)} {percent(share)}", (100 * share, 1), textcoords="offset points",
+            xycoords=("data", "axes fraction"), xytext=(3, 2 + 13 * (height % 2)),
+            ha="right" if share > 0.7 else "left", color=_MUTED, fontsize=10.5, parse_math=False,
         )  # fmt: skip
-    axes.set_yticks(range(len(rows)), [_short(r.name) for r in rows], parse_math=False)
+    axes.set_yticks(range(len(rows)), _names(rows), parse_math=False)
     axes.set_ylim(len(rows) - 0.4, -0.6)
     axes.set_xlim(0, 100)
     axes.set_xlabel("accuracy, %")
@@ -83,12 +86,10 @@ def cost_plot(rows: Sequence[SystemRow]) -> str:
     """
     figure, axes = _axes(3.5)
     on = pareto(rows)
-    front = sorted(
-        ((max(1.0, r.tokens_per_task), 100 * r.accuracy) for r in rows if r.name in on)
-    )
+    front = sorted((max(1.0, r.tokens_per_task), 100 * r.accuracy) for r in rows if r.name in on)
     axes.plot([x for x, _ in front], [y for _, y in front], color=_MUTED, lw=1.2, zorder=1)
     spends = [max(1.0, r.tokens_per_task) for r in rows]
-    middle = (min(spends) * max(spends)) ** 0.5
+    low, high = min(spends) / 1.2, max(spends) * 1.2
     for i, row in enumerate(rows):
         colour, x, y = _system_colour(i), spends[i], 100 * row.accuracy
         axes.plot([x, x], [100 * row.ci_low, 100 * row.ci_high], color=colour, lw=2, alpha=0.45)
@@ -97,19 +98,36 @@ def cost_plot(rows: Sequence[SystemRow]) -> str:
             [x], [y], "o", ms=8.5, color=colour, mew=2, zorder=3,
             markerfacecolor=colour if filled else "none",
         )  # fmt: skip
-    for left in (False, True):  # labels stand towards the middle, where there is room
-        side = [i for i, x in enumerate(spends) if (x > middle) == left]
-        heights = _apart([100 * rows[i].accuracy + 1.5 for i in side], gap=7)
-        for i, height in zip(side, heights, strict=True):
-            axes.annotate(
-                _short(rows[i].name), (spends[i], height), xytext=(-10 if left else 10, 0),
-                textcoords="offset points", ha="right" if left else "left", va="center",
-                color=_system_colour(i), fontsize=10.5, parse_math=False,
-            )  # fmt: skip
     axes.set_xscale("log")
-    axes.set_xlim(min(spends) / 1.45, max(spends) * 1.45)
+    axes.set_xlim(low, high)
+    names = _names(rows)
+    # Points close together, as equal budgets make them, get their labels in a column beside the
+    # picture; points far apart have room for them, towards the middle.
+    crowded = len(rows) > 4 or max(spends) < 2 * min(spends)
+    lift = 0 if crowded else 4  # off the line that joins the front
+    heights = _apart([100 * r.accuracy + lift for r in rows], gap=min(7.5, 100 / len(rows)))
+    for i, x in enumerate(spends):
+        colour = _system_colour(i)
+        text: dict[str, Any] = {
+            "color": colour,
+            "fontsize": 11.5,
+            "va": "center",
+            "parse_math": False,
+        }
+        if crowded:
+            line = {"arrowstyle": "-", "color": colour, "lw": 0.7, "alpha": 0.6, "shrinkB": 5}
+            axes.annotate(
+                names[i], (x, 100 * rows[i].accuracy), xytext=(1.04, heights[i] / 100),
+                textcoords="axes fraction", ha="left", arrowprops=line, **text,
+            )  # fmt: skip
+        else:
+            left = x > (low * high) ** 0.5
+            axes.annotate(
+                names[i], (x, heights[i]), xytext=(-10 if left else 10, 0),
+                textcoords="offset points", ha="right" if left else "left", **text,
+            )  # fmt: skip
     axes.set_ylim(0, 100)
-    _plain_ticks(axes, min(spends) / 1.45, max(spends) * 1.45)
+    _plain_ticks(axes, low, high)
     axes.set_xlabel("tokens per task (log scale)")
     axes.set_ylabel("accuracy, %")
     axes.grid(axis="y", color=_GRID, lw=0.8)
@@ -142,7 +160,7 @@ def strata_plot(rows: Sequence[SystemRow]) -> str:
             label = f"{right}/{of}" if of else "not run"
             axes.annotate(
                 label, (share, y), xytext=(4, 0), textcoords="offset points", va="center",
-                color=_MUTED, fontsize=8,
+                color=_MUTED, fontsize=9,
             )  # fmt: skip
     axes.set_yticks(range(len(names)), [_short(n) for n in names], parse_math=False)
     axes.set_ylim(len(names) - 0.45, -0.55)
@@ -165,17 +183,19 @@ def _axes(height: float) -> tuple[Any, Any]:
     for side in axes.spines.values():
         side.set_visible(False)
     axes.set_axisbelow(True)
-    axes.tick_params(length=0, pad=6, labelcolor=_INK, labelsize=10.5)
-    axes.xaxis.label.set(color=_MUTED, fontsize=10)
-    axes.yaxis.label.set(color=_MUTED, fontsize=10)
+    axes.tick_params(length=0, pad=6, labelcolor=_INK, labelsize=11.5)
+    axes.xaxis.label.set(color=_MUTED, fontsize=11)
+    axes.yaxis.label.set(color=_MUTED, fontsize=11)
     return figure, axes
 
 
 def _plain_ticks(axes: Any, low: float, high: float) -> None:
-    """Ticks at 1, 2 and 5 times powers of ten, written out ("2,000")."""
-    from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+    """Ticks at 1, 2 and 5 times powers of ten, or evenly where that leaves too few; written out."""
+    from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
     ticks = [m * 10.0**e for e in range(12) for m in (1, 2, 5) if low <= m * 10.0**e <= high]
+    if len(ticks) < 3:
+        ticks = [t for t in MaxNLocator(3).tick_values(low, high) if low <= t <= high]
     while len(ticks) > 6:
         ticks = ticks[::2]
     axes.xaxis.set_major_locator(FixedLocator(ticks))
@@ -184,15 +204,14 @@ def _plain_ticks(axes: Any, low: float, high: float) -> None:
 
 
 def _apart(heights: Sequence[float], gap: float) -> list[float]:
-    """Move label heights on a scale of 0..100 up or down until they are ``gap`` apart."""
+    """Move heights on a scale of 0..100 until they are ``gap`` apart, by as little as it takes."""
     order = sorted(range(len(heights)), key=heights.__getitem__)
     placed = list(heights)
-    for below, above in zip(order, order[1:], strict=False):
-        placed[above] = max(placed[above], placed[below] + gap)
-    ceiling = 100.0
-    for i in reversed(order):
-        placed[i] = min(placed[i], ceiling)
-        ceiling = placed[i] - gap
+    for _ in range(200):  # neighbours push each other away by halves until they settle
+        for below, above in itertools.pairwise(order):
+            push = max(0.0, gap - (placed[above] - placed[below])) / 2
+            placed[below], placed[above] = placed[below] - push, placed[above] + push
+        placed = [min(100.0, max(0.0, height)) for height in placed]
     return placed
 
 
@@ -201,7 +220,13 @@ def _system_colour(index: int) -> str:
     return f"#0102{0x10 + index % COLOURS:02x}"
 
 
-def _short(name: str, length: int = 24) -> str:
+def _names(rows: Sequence[SystemRow]) -> list[str]:
+    """The systems' labels."""
+    short = short_names([r.name for r in rows])
+    return [_short(short[r.name]) for r in rows]
+
+
+def _short(name: str, length: int = 22) -> str:
     """A name that leaves room for the plot."""
     return name if len(name) <= length else f"{name[: length - 1]}…"
 
@@ -212,7 +237,10 @@ def _svg(figure: Any, salt: str, label: str) -> str:
 
     out = io.StringIO()
     # A fixed salt makes the ids, and so the file, the same for the same data.
-    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": salt}):
+    settings: dict[Any, Any] = {"svg.fonttype": "none", "svg.hashsalt": salt}
+    with matplotlib.rc_context(settings), warnings.catch_warnings():
+        # Letters that matplotlib's font lacks are no problem: the page's font draws the text.
+        warnings.simplefilter("ignore", UserWarning)
         figure.savefig(out, format="svg", transparent=True, metadata={"Date": None})
     text = out.getvalue()
     svg = text[text.index("<svg") :]

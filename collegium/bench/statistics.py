@@ -55,7 +55,7 @@ def wilson(correct: int, n: int, confidence: float = 0.95) -> tuple[float, float
 
 
 def mcnemar_exact(only_a: int, only_b: int) -> float:
-    """McNemar's exact test: do two systems get the same share of the same questions right?
+    """McNemar's exact test that two systems get the same share of the same questions right.
 
     Only the questions on which they differ speak; without a difference in skill each of those
     falls to either side like a fair coin.
@@ -225,7 +225,7 @@ def _resampled_sums(counts: Sequence[int]) -> Iterator[float]:
     """
     n = sum(counts)
     skipped = next(i for i, c in enumerate(counts) if c)  # the recurrence divides by the first
-    base = list(counts[skipped:]) + [0, 0]
+    base = [*counts[skipped:], 0, 0]
     yield from (0.0 for _ in range(n * skipped))
     total = n**n
     before, last = 0, base[0] ** n

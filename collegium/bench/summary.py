@@ -13,12 +13,22 @@ from typing import Any
 
 from collegium.bench.records import Outcome, Pair, SystemRow
 from collegium.bench.statistics import holm, mcnemar_exact, paired_bootstrap, wilson
+from collegium.bench.words import listed, p_value, percent, points, short_names
 
 LEVEL = 0.05
 """Level of significance: the chance of a false alarm that is accepted."""
 
 _ALIKE = 1.1
 """Spends within this factor count as the same when a method is held against a baseline."""
+
+
+def score(outcome: Outcome) -> float:
+    """The score of an outcome, in 0..1, 0 and 1 for what is as good as that.
+
+    Verifiers made for training pay a few hundredths for a wrong answer in the right form; that is
+    no partial success, and taking it for one would turn a matter of right and wrong into grades.
+    """
+    return float(round(outcome.value)) if abs(outcome.value - 0.5) >= 0.45 else outcome.value
 
 
 def system_row(
@@ -83,17 +93,17 @@ def pair(
         seed: Seed of the bootstrap.
 
     Returns:
-        Exact McNemar when every score is 0 or 1; with partial scores a paired bootstrap, and the
-        difference is then that of the mean scores. The interval is the bootstrap's in both cases,
-        (-1, 1) with p = 1 when no question is shared.
+        Exact McNemar when every :func:`score` is 0 or 1; with partial scores a paired bootstrap,
+        and the difference is then that of the mean scores. The interval is the bootstrap's in
+        both cases, (-1, 1) with p = 1 when no question is shared.
     """
     theirs = {o.task: o for o in outcomes_b}
     shared = [(o, theirs[o.task]) for o in outcomes_a if o.task in theirs]
-    binary = all(o.value in (0, 1) for both in shared for o in both)
+    binary = all(score(o) in (0, 1) for both in shared for o in both)
     if binary:
         differences = [float(x.correct) - float(y.correct) for x, y in shared]
     else:
-        differences = [x.value - y.value for x, y in shared]
+        differences = [score(x) - score(y) for x, y in shared]
     only_a = sum(x.correct and not y.correct for x, y in shared)
     only_b = sum(y.correct and not x.correct for x, y in shared)
     low, high, p = paired_bootstrap(differences, seed=seed) if shared else (-1.0, 1.0, 1.0)
@@ -139,7 +149,7 @@ def rank(
     most = max(measured, key=lambda r: r.tokens_per_task)
     spend = max(1.0, most.tokens_per_task) / max(1.0, least.tokens_per_task)
     order = sorted(measured, key=lambda r: (-r.accuracy, r.tokens_per_task))
-    tests = _Tests(pairs, _short_names(rows))
+    tests = _Tests(pairs, short_names([r.name for r in rows]))
     fair = spend <= factor
     if fair or len(measured) == 1:
         first = _leader(order, tests)
@@ -158,7 +168,7 @@ def rank(
 
 
 def pareto(rows: Iterable[SystemRow]) -> set[str]:
-    """The cost-accuracy front: systems that no other beats on one count without losing on the other.
+    """The cost-accuracy front: systems that no other matches on both counts and beats on one.
 
     Returns:
         Their names; two systems with equal cost and accuracy are both on it.
@@ -238,12 +248,6 @@ class _Tests:
         )
 
 
-def _short_names(rows: Sequence[SystemRow]) -> dict[str, str]:
-    """Names without parameters where that leaves no doubt."""
-    bare = [r.name.partition(":")[0] for r in rows]
-    return {r.name: b if bare.count(b) == 1 else r.name for r, b in zip(rows, bare, strict=True)}
-
-
 def _leader(order: Sequence[SystemRow], tests: _Tests) -> str:
     """Who is best, and whether that is more than chance."""
     best, short = order[0], tests.short
@@ -258,7 +262,7 @@ def _leader(order: Sequence[SystemRow], tests: _Tests) -> str:
     second = order[1]
     level = [short[r.name] for r in order if r.accuracy == best.accuracy]
     if len(level) > 1:
-        return f"{_and(level)} are level: {scored} each."
+        return f"{listed(level)} are level: {scored} each."
     test = tests.between(best.name, second.name)
     start = f"{short[best.name]} is best with {scored}"
     if test is None:
@@ -280,7 +284,7 @@ def _refusal(
     """Why no ranking would be fair, and what to do about it."""
     return (
         f"Not ranked: {short[most.name]} spent {most.tokens_per_task:,.0f} tokens per task and "
-        f"{short[least.name]} {least.tokens_per_task:,.0f}, {spend:.1f} times less, where a fair "
+        f"{short[least.name]} {least.tokens_per_task:,.0f}, a factor of {spend:.1f} where a fair "
         f"ranking allows {factor:g}. Ask for a cost-accuracy curve with --curve, or bring the "
         "spends together through the systems' parameters."
     )
@@ -290,17 +294,14 @@ def _front(order: Sequence[SystemRow], spend: float, short: Mapping[str, str]) -
     """What is worth its cost, cheapest first."""
     on = pareto(order)
     front = sorted((r for r in order if r.name in on), key=lambda r: r.tokens_per_task)
-    listed = _and(
-        [
-            f"{short[r.name]} ({percent(r.accuracy)} at {r.tokens_per_task:,.0f} tokens)"
-            for r in front
-        ]
-    )
+    at_cost = [
+        f"{short[r.name]} ({percent(r.accuracy)} at {r.tokens_per_task:,.0f} tokens)" for r in front
+    ]
     off = [short[r.name] for r in order if r.name not in on]
-    rest = f"; off the front: {_and(off)}" if off else ""
+    rest = f"; off the front: {listed(off)}" if off else ""
     return (
-        f"Spends differ {spend:.1f} times, so read accuracy against cost. "
-        f"On the front: {listed}{rest}."
+        f"Spends differ by a factor of {spend:.1f}, so read accuracy against cost. "
+        f"On the front: {listed(at_cost)}{rest}."
     )
 
 
@@ -309,7 +310,7 @@ def _floor(best: SystemRow, controls: Mapping[str, float], short: Mapping[str, s
     inside = [f"{k} control ({percent(v)})" for k, v in controls.items() if v >= best.ci_low]
     if not inside:
         return ""
-    return f"Even {short[best.name]} is not clearly above the {_and(inside)}."
+    return f"Even {short[best.name]} is not clearly above the {listed(inside)}."
 
 
 def _no_help(rows: Sequence[SystemRow], tests: _Tests) -> str:
@@ -320,6 +321,7 @@ def _no_help(rows: Sequence[SystemRow], tests: _Tests) -> str:
     """
     methods = [r for r in rows if r.paper is not None] or list(rows)
     said: list[str] = []
+    more: list[str] = []
     for method in methods:
         simpler = [
             r
@@ -333,6 +335,9 @@ def _no_help(rows: Sequence[SystemRow], tests: _Tests) -> str:
         test = tests.between(method.name, other.name)
         if test is None or test[1] > 0:
             continue
+        if len(said) == 2:  # two in full are enough to read; the table has the rest
+            more.append(tests.short[method.name])
+            continue
         ratio = max(1.0, method.tokens_per_task) / max(1.0, other.tokens_per_task)
         price = f"{ratio:.1f} times the tokens of" if ratio > _ALIKE else "about the tokens of"
         figures = tests.tell(method.name, other.name)
@@ -340,35 +345,10 @@ def _no_help(rows: Sequence[SystemRow], tests: _Tests) -> str:
             f"{tests.short[method.name]} {'made it worse' if test[2] < 0 else 'did not help'} "
             f"here: {price} {tests.short[other.name]} for {figures}."
         )
-    return " ".join(said)
+    return " ".join([*said, f"{listed(more)} did not help either." if more else ""]).strip()
 
 
 def _failures(rows: Sequence[SystemRow], short: Mapping[str, str]) -> str:
     """Warn of systems that were judged by runs that failed."""
     failed = [f"{short[r.name]} on {r.errors:,} of {r.n:,}" for r in rows if r.errors]
-    return f"Runs failed and count as wrong: {_and(failed)}." if failed else ""
-
-
-def percent(share: float) -> str:
-    """A share of 1 as a percentage with one decimal: "56.7%"."""
-    return f"{100 * share:.1f}%"
-
-
-def points(difference: float, *, unit: bool = True) -> str:
-    """A difference of shares in percentage points, signed: "+3.3 points"."""
-    rounded = round(100 * difference, 1) + 0.0  # no negative zero
-    sign = "−" if rounded < 0 else "+" if rounded > 0 else ""
-    return f"{sign}{abs(rounded):.1f}{' points' if unit else ''}"
-
-
-def p_value(p: float, name: str = "p") -> str:
-    """A p-value as papers print it: "p = 0.031", "p < 0.001"; the number alone without a name."""
-    text = "< 0.001" if p < 0.001 else f"= {p:.3f}" if p < 0.1 else f"= {p:.2f}"
-    return f"{name} {text}" if name else text.removeprefix("= ")
-
-
-def _and(names: Sequence[str]) -> str:
-    """Join names: "a, b and c"."""
-    if len(names) < 2:
-        return "".join(names)
-    return f"{', '.join(names[:-1])} and {names[-1]}"
+    return f"Runs failed and count as wrong: {listed(failed)}." if failed else ""

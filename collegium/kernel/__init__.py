@@ -25,7 +25,7 @@ from collegium.kernel.calls import (
 from collegium.kernel.kernel import Interceptor, Kernel, gather
 from collegium.kernel.limits import Limits, Meter
 from collegium.kernel.memo import Journal, MemoryReplies, ResponseCache
-from collegium.kernel.outputs import Output, output_of
+from collegium.kernel.outputs import Output, Worked, output_of
 from collegium.kernel.retry import Retry
 from collegium.kernel.store import Store
 from collegium.kernel.tool import Tool, tool
@@ -35,5 +35,5 @@ __all__ = [
     "Agent", "AskHuman", "Call", "Event", "Generate", "Image", "Interceptor", "Journal", "Kernel",
     "Limits", "Mail", "MemoryReplies", "Message", "Meter", "Output", "Receive", "Reply",
     "ResponseCache", "Retry", "Send", "Store", "TokenLogprob", "Tool", "ToolCall", "ToolSpec",
-    "Trace", "Unparsed", "Usage", "UseTool", "gather", "output_of", "read_trace", "tool",
+    "Trace", "Unparsed", "Usage", "UseTool", "Worked", "gather", "output_of", "read_trace", "tool",
 ]

@@ -22,7 +22,7 @@ from collegium.kernel.calls import (
     Unparsed,
     UseTool,
 )
-from collegium.kernel.outputs import Output, output_of
+from collegium.kernel.outputs import ANSWER_LINE, Output, output_of
 
 if TYPE_CHECKING:
     from collegium.kernel.kernel import Kernel
@@ -152,6 +152,7 @@ class Agent:
             stop=tuple(stop),
             seed=self._next_seed(),
             schema=wanted.schema,
+            answer_line=wanted.reasoned,
             tools=self._specs() if tools else (),
             logprobs=logprobs,
             adapters=tuple(adapters),
@@ -201,8 +202,12 @@ class Agent:
         data = wanted.decode(reply.text)
         if not isinstance(data, Unparsed) or wanted.schema is None:
             return msgspec.structs.replace(reply, data=data)
+        if wanted.reasoned:
+            form = f"Reply with the last line alone, which begins {ANSWER_LINE!r}."
+        else:
+            form = "Reply with the JSON object alone."
         if reply.finish == "length":
-            problem = "Your reply was cut off before it was complete. Be much shorter."
+            problem = "Your reply was cut off before it was complete; be much shorter."
         else:
             problem = f"That reply does not fit: {data.reason}."
         repair = msgspec.structs.replace(
@@ -210,7 +215,7 @@ class Agent:
             messages=(
                 *call.messages,
                 Message("assistant", reply.text),
-                Message("user", f"{problem} Reply with the JSON object alone."),
+                Message("user", f"{problem} {form}"),
             ),
             n=1,
             seed=self._next_seed(),

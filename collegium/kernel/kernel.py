@@ -109,7 +109,7 @@ class Kernel:
             AskHuman: self._ask_human,
             **(drivers or {}),
         }
-        replay = Journal(journal, self._fingerprint) if journal else None
+        replay = Journal(journal, self._model_name) if journal else None
         chain: list[Any] = [retry or Retry(), self._traced]
         if limits.seconds is not None:
             chain.append(self.meter.in_time)
@@ -205,12 +205,15 @@ class Kernel:
     def _fingerprint(self, call: Generate) -> str:
         return self.model_for(call.agent, call.role).fingerprint
 
+    def _model_name(self, call: Generate) -> str:
+        return self.model_for(call.agent, call.role).name
+
     async def _traced(self, call: Call, proceed: Proceed) -> Any:
         """Record a call, whatever becomes of it."""
         number = self.trace.next_id()
         begin = perf_counter()
         is_model = isinstance(call, Generate)
-        model = self.model_for(call.agent, call.role).name if is_model else ""  # pyright: ignore
+        model = self._model_name(call) if isinstance(call, Generate) else ""
         started = begin - self.meter.started
         outside = _event.set(number)
         try:
@@ -330,13 +333,12 @@ async def gather(*calls: Coroutine[Any, Any, T]) -> list[T]:
             tasks += [group.create_task(c) for c in calls]
     except BaseExceptionGroup as failures:
         failed = [e for t in tasks if not t.cancelled() and (e := t.exception())]
-        raise (failed[0] if failed else first_of(failures)) from None
+        raise first_of(failed[0] if failed else failures) from None
     return [t.result() for t in tasks]
 
 
-def first_of(failures: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The first plain exception inside a group."""
-    first: BaseException = failures
-    while isinstance(first, BaseExceptionGroup):
-        first = first.exceptions[0]
-    return first
+def first_of(failure: BaseException) -> BaseException:
+    """The first plain exception inside a group; any other exception is itself."""
+    while isinstance(failure, BaseExceptionGroup):
+        failure = failure.exceptions[0]
+    return failure

@@ -25,6 +25,7 @@ def request_key(call: Generate) -> str:
         call.stop,
         call.seed,
         call.schema,
+        call.answer_line,
         call.tools,
         call.logprobs,
         call.adapters,

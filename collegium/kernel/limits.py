@@ -45,7 +45,9 @@ class Meter:
     rewrite is counted and capped too; :meth:`in_time` stands around them all.
 
     Tokens are reserved before a model call and settled after it, so that calls made at the same
-    time cannot overdraw a limit together: each is capped to what the others leave.
+    time cannot overdraw a limit together. A call that would have to be cut because of what others
+    have reserved waits until they are settled: what a system can buy does not depend on whether
+    it asks at once or one by one. State ``max_tokens`` for calls that are to run side by side.
     """
 
     def __init__(self, limits: Limits) -> None:
@@ -54,6 +56,8 @@ class Meter:
         self.usage = Usage()
         self.started = time.perf_counter()
         self._reserved = 0
+        self._door = asyncio.Lock()  # calls are admitted in the order in which they come
+        self._settled = asyncio.Event()
 
     @property
     def seconds(self) -> float:
@@ -68,13 +72,20 @@ class Meter:
         """
         if not isinstance(call, Generate):
             return await proceed(call)
-        call, reserved = self._admit(call)
-        self._reserved += reserved
-        self.calls += call.n
+        reserved = 0
+        if self.limits.tokens is None:
+            self._check(call)
+            self.calls += call.n
+        else:
+            async with self._door:
+                call, reserved = await self._reserve(call, self.limits.tokens)
+                self.calls += call.n
         try:
             replies = await proceed(call)
         finally:
             self._reserved -= reserved
+            if not self._reserved:
+                self._settled.set()
         for reply in replies:
             self.usage = self.usage + reply.usage
         return replies
@@ -100,8 +111,8 @@ class Meter:
                 raise
             raise LimitReached(f"the limit of {limit:g} seconds ended a call.") from None
 
-    def _admit(self, call: Generate) -> tuple[Generate, int]:
-        """Check every limit; return the call with its cap, and the tokens to reserve for it."""
+    def _check(self, call: Generate) -> None:
+        """Check the limits of calls and money."""
         limits = self.limits
         if limits.calls is not None and self.calls + call.n > limits.calls:
             if self.calls == 0:
@@ -112,20 +123,30 @@ class Meter:
             raise LimitReached(f"the limit of {limits.calls} generations is used up.")
         if limits.money is not None and self.usage.money >= limits.money:
             raise LimitReached(f"the limit of ${limits.money:g} is used up.")
-        if limits.tokens is None:
-            return call, 0
+
+    async def _reserve(self, call: Generate, limit: int) -> tuple[Generate, int]:
+        """Check every limit; return the call with its cap, and the tokens reserved for it."""
         prompt = prompt_estimate(call)
-        room = (limits.tokens - self.usage.tokens - self._reserved - prompt) // call.n
+        wanted = call.max_tokens if call.max_tokens is not None else limit
+        while True:
+            self._check(call)
+            room = (limit - self.usage.tokens - self._reserved - prompt) // call.n
+            if room >= wanted or not self._reserved:
+                break
+            self._settled.clear()
+            await self._settled.wait()
         if room < MIN_COMPLETION:
             if self.calls == 0:
                 raise BudgetTooSmall(
-                    f"a budget of {limits.tokens} tokens is too small for one call: the prompt "
+                    f"a budget of {limit} tokens is too small for one call: the prompt "
                     f"alone takes about {prompt}; allow at least "
                     f"{prompt + call.n * MIN_COMPLETION}."
                 )
-            raise LimitReached(f"the limit of {limits.tokens} tokens is used up.")
-        cap = room if call.max_tokens is None else min(room, call.max_tokens)
-        return msgspec.structs.replace(call, max_tokens=cap), prompt + cap * call.n
+            raise LimitReached(f"the limit of {limit} tokens is used up.")
+        cap = min(room, wanted)
+        reserved = prompt + cap * call.n
+        self._reserved += reserved
+        return msgspec.structs.replace(call, max_tokens=cap), reserved
 
 
 def prompt_estimate(call: Generate) -> int:

@@ -82,16 +82,18 @@ class Journal:
     Args:
         attempts: What each interrupted attempt had recorded. A later attempt replays an earlier
             one before it goes on, so per question the longest list of answers is the full one.
-        fingerprint: Names the model that would answer.
+        model: Says the name of the model that would answer; another model's answers don't count.
     """
 
-    def __init__(self, attempts: Iterable[Iterable[Event]], fingerprint: Fingerprint) -> None:
-        self._fingerprint = fingerprint
+    def __init__(
+        self, attempts: Iterable[Iterable[Event]], model: Callable[[Generate], str]
+    ) -> None:
+        self._model = model
         self._answers: dict[str, deque[Any]] = {}
         for events in attempts:
             answers: defaultdict[str, deque[Any]] = defaultdict(deque)
             for event in events:
-                key = self._key(event.call)
+                key = self._key(event.call, event.model)
                 if key and not event.error:
                     answer = event.replies if isinstance(event.call, Generate) else event.value
                     answers[key].append(answer)
@@ -99,9 +101,9 @@ class Journal:
                 if len(given) > len(self._answers.get(key, ())):
                     self._answers[key] = given
 
-    def _key(self, call: Call) -> str:
+    def _key(self, call: Call, model: str) -> str:
         if isinstance(call, Generate):
-            return f"{self._fingerprint(call)}:{call.agent}:{call.n}:{request_key(call)}"
+            return f"{model}:{call.agent}:{call.n}:{request_key(call)}"
         if isinstance(call, UseTool | AskHuman):
             bare = msgspec.structs.replace(call, parent=None, sources=())
             return msgspec.json.encode(bare, enc_hook=repr, order="sorted").decode()
@@ -109,7 +111,8 @@ class Journal:
 
     async def __call__(self, call: Call, proceed: Callable[[Call], Awaitable[Any]]) -> Any:
         """Answer as recorded, once the other interceptors have let the call through."""
-        waiting = self._answers.get(self._key(call))
+        model = self._model(call) if isinstance(call, Generate) else ""
+        waiting = self._answers.get(self._key(call, model))
         answer: Any = waiting.popleft() if waiting else _NOTHING
         if answer is not _NOTHING and isinstance(call, Generate):
             answer = tuple(msgspec.structs.replace(r, origin="journal") for r in answer)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, get_args, get_origin
 
 import msgspec
 
@@ -11,6 +11,21 @@ from collegium.errors import BadInput
 from collegium.kernel.calls import Unparsed
 
 T = TypeVar("T")
+
+
+ANSWER_LINE = "Answer:"
+"""What the line with the answer of a :class:`Worked` reply begins with."""
+
+
+class Worked(msgspec.Struct, Generic[T], frozen=True):
+    """Reasoning in plain text, then an answer of a type on a last line of its own.
+
+    Small models reason far better in plain text than inside a JSON string, so this form leaves the
+    reasoning free and constrains the answer alone.
+    """
+
+    reasoning: str
+    answer: T
 
 
 class Output(msgspec.Struct, Generic[T], frozen=True):
@@ -21,16 +36,20 @@ class Output(msgspec.Struct, Generic[T], frozen=True):
         wrapped: Whether the value sits in an object under "answer" (numbers, choices, lists:
             models keep objects far better than bare values).
         type: The type to decode.
+        reasoned: Free reasoning comes first; the schema is that of the answer line.
     """
 
     schema: dict[str, Any] | None
     wrapped: bool
     type: Any
+    reasoned: bool = False
 
     def decode(self, text: str) -> T | Unparsed:
         """Read a reply; an unreadable one is a value too."""
         if self.schema is None:
             return text.strip() or Unparsed(text, "empty reply")  # type: ignore[return-value]
+        if self.reasoned:
+            return self._decode_worked(text)
         body = text[text.find("{") : text.rfind("}") + 1] or text
         try:
             if hasattr(self.type, "model_validate_json"):
@@ -40,6 +59,24 @@ class Output(msgspec.Struct, Generic[T], frozen=True):
             return Unparsed(text, str(error))
         return value.answer if self.wrapped else value
 
+    def _decode_worked(self, text: str) -> Any:
+        """Split at the last answer line; its value must be exactly of the type."""
+        reasoning, mark, rest = f"\n{text}".rpartition(f"\n{ANSWER_LINE}")
+        if not mark:
+            return Unparsed(text, f"there is no last line that begins {ANSWER_LINE!r}")
+        line = rest.strip().partition("\n")[0].strip()
+        if not line:
+            return Unparsed(text, "the answer line is empty")
+        is_text = self.schema == {"type": "string"} or "enum" in (self.schema or {})
+        try:
+            if is_text:
+                answer = msgspec.convert(line, self.type)
+            else:
+                answer = msgspec.json.decode(line, type=self.type)
+        except msgspec.MsgspecError as error:
+            return Unparsed(text, f"the answer {line!r} does not fit: {error}")
+        return Worked(reasoning.strip(), answer)
+
 
 @lru_cache(maxsize=256)
 def output_of(wanted: Any) -> Output[Any]:
@@ -47,13 +84,19 @@ def output_of(wanted: Any) -> Output[Any]:
 
     Args:
         wanted: str (plain text), int, float, bool, a Literal of choices, list[...], a dataclass,
-            a msgspec struct, a TypedDict or a pydantic model.
+            a msgspec struct, a TypedDict, a pydantic model, or ``Worked[T]``: free reasoning and
+            then a T.
 
     Raises:
         BadInput: The type has no JSON schema.
     """
     if wanted is str:
         return Output(schema=None, wrapped=False, type=str)
+    if get_origin(wanted) is Worked:
+        (answer,) = get_args(wanted)
+        return Output(
+            schema=inline(msgspec.json.schema(answer)), wrapped=False, type=answer, reasoned=True
+        )
     if hasattr(wanted, "model_json_schema"):
         return Output(schema=inline(wanted.model_json_schema()), wrapped=False, type=wanted)
     try:
@@ -68,7 +111,8 @@ def output_of(wanted: Any) -> Output[Any]:
         schema = inline(msgspec.json.schema(target))
         return Output(schema=schema, wrapped=not is_object, type=target)
     except TypeError as error:
-        raise BadInput(f"no typed output can be made of {wanted!r}: {error}") from None
+        reason = str(error).rpartition("\n")[2]
+        raise BadInput(f"no typed output can be made of {wanted!r}: {reason}.") from None
 
 
 def inline(schema: dict[str, Any]) -> dict[str, Any]:

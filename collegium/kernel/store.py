@@ -14,11 +14,11 @@ from typing import Any
 import msgspec
 
 from collegium.errors import BadInput, unknown_name
-from collegium.kernel.calls import Reply
+from collegium.kernel.calls import Reply, UseTool
 from collegium.kernel.trace import Event, decode_event, encode_event
 
 BATCH = 64
-"""Events that may wait for one commit; nothing that took real time to get ever waits."""
+"""Events that may wait for one commit; what took real time or changed the world never waits."""
 
 WORTH_KEEPING = 1e-3
 """Seconds: an event that took longer is committed before its caller goes on."""
@@ -183,7 +183,8 @@ class Store:
 
         def keep(event: Event) -> None:
             self._waiting.append((run, system, task, attempt, encode_event(event)))
-            if event.seconds > WORTH_KEEPING or len(self._waiting) >= BATCH:
+            kept_at_once = event.seconds > WORTH_KEEPING or isinstance(event.call, UseTool)
+            if kept_at_once or len(self._waiting) >= BATCH:
                 self.flush()
 
         return keep

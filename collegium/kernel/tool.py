@@ -68,6 +68,7 @@ def tool(function: Callable[..., Any]) -> Tool:
     try:
         parameters = inline(msgspec.json.schema(arguments))
     except TypeError as error:
-        raise BadInput(f"tool {name!r}: {error}") from None
+        reason = str(error).rpartition("\n")[2]
+        raise BadInput(f"tool {name!r}: {reason}.") from None
     spec = ToolSpec(name=name, description=inspect.getdoc(function) or "", parameters=parameters)
     return Tool(spec=spec, function=function, arguments=arguments)

@@ -1,5 +1,39 @@
-"""Models."""
+"""Models: what answers an agent's question.
 
-from collegium.models.registry import open_model
+Embedded models run on this machine (llama.cpp, in a process of its own), remote ones behind an
+API, scripted ones in Python, and replayed ones from a recording. All of them are a
+:class:`Model`, opened by name with :func:`open_model`; the kernel is what calls them.
+"""
 
-__all__ = ["open_model"]
+from collegium.models.fetch import pull
+from collegium.models.local import LocalModel
+from collegium.models.model import Model, OnText
+from collegium.models.registry import ModelInfo, known_models, open_model
+from collegium.models.remote import PROVIDERS, RemoteModel
+from collegium.models.replay import RecordingModel, ReplayModel
+from collegium.models.scripted import ScriptedModel
+from collegium.models.tune import TuneImpossible, TuneReport, tune, untune
+from collegium.models.weights import EMBEDDED, Weights, cache_folder, weights_path
+
+__all__ = [
+    "EMBEDDED",
+    "PROVIDERS",
+    "LocalModel",
+    "Model",
+    "ModelInfo",
+    "OnText",
+    "RecordingModel",
+    "RemoteModel",
+    "ReplayModel",
+    "ScriptedModel",
+    "TuneImpossible",
+    "TuneReport",
+    "Weights",
+    "cache_folder",
+    "known_models",
+    "open_model",
+    "pull",
+    "tune",
+    "untune",
+    "weights_path",
+]

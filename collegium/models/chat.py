@@ -8,6 +8,7 @@ from typing import Any, Literal
 import msgspec
 
 from collegium.kernel.calls import Generate, Message, Reply, TokenLogprob, ToolCall, Usage
+from collegium.models.grammar import answer_line_grammar
 
 Finish = Literal["stop", "length", "tool"]
 
@@ -60,7 +61,9 @@ def chat_body(request: Generate, *, n: int, seed: int | None, stream: bool) -> d
         body["max_tokens"] = request.max_tokens
     if request.stop:
         body["stop"] = list(request.stop)
-    if request.schema is not None:
+    if request.schema is not None and request.answer_line:
+        body["grammar"] = answer_line_grammar(request.schema)
+    elif request.schema is not None:
         body["response_format"] = {
             "type": "json_schema",
             "json_schema": {"name": "reply", "schema": request.schema, "strict": True},
@@ -101,7 +104,9 @@ class Draft:
         text = part.get("content") or ""
         self.text += text
         for place, call in enumerate(part.get("tool_calls") or ()):
-            known = self._calls.setdefault(call.get("index", place), {"id": "", "name": "", "a": ""})
+            known = self._calls.setdefault(
+                call.get("index", place), {"id": "", "name": "", "a": ""}
+            )
             function = call.get("function") or {}
             known["id"] = known["id"] or call.get("id") or ""
             known["name"] += function.get("name") or ""

@@ -11,18 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 from weakref import WeakKeyDictionary
 
-from collegium.errors import BadInput, ContextTooLong, ModelError, Transient, unknown_name
+from collegium.errors import BadInput, ModelError, Transient, unknown_name
 from collegium.kernel.calls import Generate, Reply, Usage
 from collegium.models.chat import Draft, chat_body, read_usage
 from collegium.models.engine import Engine, EngineSettings, available_cores, borrow, give_back
 from collegium.models.model import OnText
 from collegium.models.native import find_native
-from collegium.models.weights import (
-    EMBEDDED,
-    file_sha256,
-    find_weights,
-    weights_path,
-)
+from collegium.models.problems import context_too_long
+from collegium.models.weights import file_sha256, find_weights, weights_path
 
 if TYPE_CHECKING:
     import httpx
@@ -249,6 +245,10 @@ class LocalModel:
         drafts = [Draft() for _ in range(body["n"])]
         for choice in answer["choices"]:
             draft = drafts[choice["index"]]
+            if request.prefill:  # a whole answer repeats the turn it goes on with
+                turn = request.messages[-1].text
+                content = choice["message"].get("content") or ""
+                choice["message"]["content"] = content.removeprefix(turn)
             text = draft.add(choice["message"])
             draft.end(choice)
             # the engine counts the tokens of the first sample only
@@ -343,25 +343,6 @@ class LocalModel:
         return sum(1 for slot in answer.raise_for_status().json() if slot["is_processing"])
 
 
-def context_too_long(name: str, request: Generate, sent: int, fits: int) -> ContextTooLong:
-    """Build the error for a prompt that does not fit.
-
-    Args:
-        name: The model.
-        request: What was sent.
-        sent: Tokens of the prompt, 0 when unknown.
-        fits: Tokens the model takes, 0 when unknown.
-    """
-    last = request.messages[-1].text if request.messages else ""
-    words = " ".join(last.split()[:12])
-    size = f"{sent:,} tokens" if sent else "more tokens than fit"
-    limit = f", {sent - fits:,} more than the {fits:,} that fit" if sent and fits else ""
-    return ContextTooLong(
-        f"agent {request.agent!r} sent {name!r} {size}{limit} ({len(request.messages)} messages, "
-        f"the last one begins {words!r}); shorten the conversation, or use a larger context."
-    )
-
-
 def _choose_engine(engine: str) -> tuple[str, str] | None:
     """The native engine as (build, path), or None for the wheel's."""
     if engine not in ("auto", "wheel", "native"):
@@ -397,6 +378,3 @@ def _wheel_version() -> str:
 
 def _key(engine: Engine) -> dict[str, str]:
     return {"Authorization": f"Bearer {engine.token}"}
-
-
-__all__ = ["EMBEDDED", "LocalModel", "context_too_long"]

@@ -192,9 +192,8 @@ def file_sha256(path: Path, on_bytes: Callable[[int], None] | None = None) -> st
         The sha256 as 64 hexadecimal digits.
     """
     status = path.stat()
-    stamp_file = path.with_name(path.name + ".sha256-ok")
     try:
-        stamp = msgspec.json.decode(stamp_file.read_bytes(), type=_Stamp)
+        stamp = msgspec.json.decode(stamp_file(path).read_bytes(), type=_Stamp)
         if (stamp.size, stamp.mtime) == (status.st_size, status.st_mtime_ns):
             return stamp.sha256
     except (OSError, msgspec.MsgspecError):
@@ -209,7 +208,12 @@ def file_sha256(path: Path, on_bytes: Callable[[int], None] | None = None) -> st
                 on_bytes(done)
     stamp = _Stamp(status.st_size, status.st_mtime_ns, digest.hexdigest())
     try:
-        stamp_file.write_bytes(msgspec.json.encode(stamp))
+        stamp_file(path).write_bytes(msgspec.json.encode(stamp))
     except OSError:
         pass  # a read-only folder of models: checked again next time
     return stamp.sha256
+
+
+def stamp_file(path: Path) -> Path:
+    """The file beside ``path`` that remembers its checksum."""
+    return path.with_name(path.name + ".sha256-ok")

@@ -1,21 +1,19 @@
 """Chain of thought: reasoning before the answer (Wei et al., 2022; zero-shot, Kojima et al., 2022)."""
 
-from collegium.agents import ANSWER_HINT, answer_of, worked_type
+from collegium.agents import answer_of, closing, worked_type
 from collegium.kernel import Kernel
 from collegium.systems.system import Result, system
 from collegium.tasks.task import Task
 
-PROFILE = "You solve problems step by step: a few short steps, then the answer."
+PROFILE = "You solve problems step by step. Each step is one short calculation or thought."
 
 
 def question(task: Task) -> str:
-    """The prompt that asks for short reasoning and then the answer."""
-    return (
-        f"{task.text}\n\nReason in a few short steps, then give {ANSWER_HINT[task.answer]}."
-    )
+    """The prompt that asks for short steps and then the answer."""
+    return f"{task.text}\n\nWrite short steps. {closing(task)}"
 
 
-@system("cot", paper=None)
+@system("cot", paper=None, cost=lambda p: 1)
 async def cot(
     task: Task, kernel: Kernel, *, temperature: float = 0.0, max_tokens: int = 384
 ) -> Result:

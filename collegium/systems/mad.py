@@ -32,7 +32,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from collegium.agents import ANSWER_HINT, answer_of, vote, worked_type
+from collegium.agents import answer_of, closing, vote, worked_type
 from collegium.errors import BadInput
 from collegium.kernel import Agent, Kernel, Mail, Reply, Unparsed, gather
 from collegium.systems.cot import PROFILE, question
@@ -40,7 +40,11 @@ from collegium.systems.system import Result, system
 from collegium.tasks.task import Task
 
 
-@system("mad", paper="mad")
+@system(
+    "mad",
+    paper="mad",
+    cost=lambda p: None if p["early_stop"] else p["agents"] * p["rounds"],
+)
 async def mad(
     task: Task,
     kernel: Kernel,
@@ -126,7 +130,7 @@ def debate_prompt(task: Task, heard: tuple[Mail, ...]) -> str:
     else:
         quoted = "\n\n".join(f"One agent's solution:\n{m.text}" for m in heard)
         said = f"Other agents solved the same problem.\n\n{quoted}\n\nWeigh them against your own."
-    return f"{said} Reason again in a few short steps, then give {ANSWER_HINT[task.answer]}."
+    return f"{said} Write short steps again. {closing(task)}"
 
 
 def conclude(

@@ -12,7 +12,7 @@ from collegium.systems.system import Result, system
 from collegium.tasks.task import Task
 
 
-@system("self-consistency", paper=None)
+@system("self-consistency", paper=None, cost=lambda p: p["samples"])
 async def self_consistency(
     task: Task,
     kernel: Kernel,

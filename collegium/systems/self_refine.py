@@ -5,7 +5,7 @@ o_T. Cost T generations, width 1: debate without peers. (Madaan et al., 2023, as
 in a call of its own; the study folds it into the restatement, so that T turns cost T generations.)
 """
 
-from collegium.agents import ANSWER_HINT, answer_of, worked_type
+from collegium.agents import answer_of, closing, worked_type
 from collegium.errors import BadInput
 from collegium.kernel import Kernel, Unparsed
 from collegium.systems.cot import PROFILE, question
@@ -13,7 +13,7 @@ from collegium.systems.system import Result, system
 from collegium.tasks.task import Task
 
 
-@system("self-refine", paper=None)
+@system("self-refine", paper=None, cost=lambda p: p["turns"])
 async def self_refine(
     task: Task,
     kernel: Kernel,
@@ -31,8 +31,8 @@ async def self_refine(
         raise BadInput(f"self-refine needs at least one turn, not {turns}.")
     solver = kernel.agent("solver", profile=f"{PROFILE} {task.rules}".strip())
     verify = (
-        "Check your last answer step by step for mistakes. Then state your reasoning again, "
-        f"corrected where needed, and give {ANSWER_HINT[task.answer]}."
+        "Check your last answer step by step for mistakes. Then write the short steps again, "
+        f"corrected where needed. {closing(task)}"
     )
     replies = []
     answers = []

@@ -16,6 +16,7 @@ from collegium.kernel import Kernel, Reply
 from collegium.tasks.task import Task
 
 Solve = Callable[..., Coroutine[Any, Any, "Result"]]
+Cost = Callable[[Mapping[str, Any]], int | None]
 
 
 class Result(msgspec.Struct, frozen=True):
@@ -40,12 +41,14 @@ class System(msgspec.Struct, frozen=True):
         paper: Slug of the paper in the catalog; None for a baseline outside it.
         solve: The function: ``await solve(task, kernel, **parameters)``.
         parameters: Hyper-parameters by name, in order: (type, default).
+        cost: Generations a run makes (repairs aside), from its parameters; None: not fixed.
     """
 
     name: str
     paper: str | None
     solve: Solve
     parameters: dict[str, tuple[Any, Any]]
+    cost: Cost | None = None
 
     @property
     def summary(self) -> str:
@@ -86,7 +89,9 @@ class System(msgspec.Struct, frozen=True):
 _systems: dict[str, System] = {}
 
 
-def system(name: str, *, paper: str | None) -> Callable[[Solve], Solve]:
+def system(
+    name: str, *, paper: str | None, cost: Cost | None = None
+) -> Callable[[Solve], Solve]:
     """Register an async function as a system.
 
     Its keyword-only parameters are its hyper-parameters; each needs a type and a default.
@@ -94,6 +99,7 @@ def system(name: str, *, paper: str | None) -> Callable[[Solve], Solve]:
     Args:
         name: Unique name.
         paper: Slug of its paper in the catalog, None for a baseline outside it.
+        cost: Generations per run as a function of the parameters, where the method fixes it.
     """
 
     def register(solve: Solve) -> Solve:
@@ -106,7 +112,7 @@ def system(name: str, *, paper: str | None) -> Callable[[Solve], Solve]:
         known = _systems.get(name)
         if known is not None and known.solve.__qualname__ != solve.__qualname__:
             raise BadInput(f"there is already a system named {name!r}.")
-        _systems[name] = System(name, paper, solve, parameters)
+        _systems[name] = System(name, paper, solve, parameters, cost)
         return solve
 
     return register

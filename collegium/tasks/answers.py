@@ -86,18 +86,29 @@ def choice_letter(value: Any, choices: Sequence[str] = ()) -> str | None:
     """
     if abstained(value):
         return None
-    text = as_text(value)
+    text = as_text(value).strip()
     text = plain_latex(text) if boxed(text) else text
-    text = text.strip().strip("*`$\"'").strip()
+    bare = _bare(text)
     letters = [chr(ord("A") + index) for index in range(len(choices) or 26)]
-    if len(text) == 1 and text.upper() in letters:
-        return text.upper()
-    options = [folded(choice) for choice in choices]
-    if folded(text) in options:
-        return letters[options.index(folded(text))]
-    match = _LETTER.match(text)
+    if len(bare) == 1 and bare.upper() in letters:
+        return bare.upper()
+    # "Bb" and "BB", "6" and "6'" may be different options: the spelling counts before it is
+    # smoothed out.
+    for spelling in (str.strip, _bare, lambda text: folded(_bare(text))):
+        meant = [
+            letter
+            for letter, choice in zip(letters, choices, strict=False)
+            if spelling(choice) == spelling(text)
+        ]
+        if len(meant) == 1:
+            return meant[0]
+    match = _LETTER.match(bare)
     letter = (match["enclosed"] or match["bare"]).upper() if match else ""
     return letter if letter in letters else None
+
+
+def _bare(text: str) -> str:
+    return text.strip().strip("*`$\"'").strip()
 
 
 def _number(value: Any) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import textwrap
+import warnings
 
 # A fence may stay open when a reply was cut off at its length limit.
 _FENCE = re.compile(r"^[ \t]*(```+|~~~+)[^\n`]*\n(.*?)(?:^[ \t]*\1[ \t]*$|\Z)", re.M | re.S)
@@ -49,18 +50,21 @@ def build_program(answer: str, stub: str = "", entry_point: str = "") -> str:
     if _defines(code, entry_point):
         # The stub's imports and helpers may be needed; its unfinished function is defined anew.
         head = f"{stub.rstrip()}\n    pass\n"
-        return f"{head}\n\n{code}\n" if _parses(head) else f"{code}\n"
+        return f"{head}\n\n{code}\n" if _compiles(head) else f"{code}\n"
     body = textwrap.indent(textwrap.dedent(code), "    ")
-    # The last: a body whose first line lost its indentation when the reply was trimmed.
-    for candidate in (code, body, f"    {code.lstrip()}"):
-        if _parses(program := f"{stub.rstrip()}\n{candidate}\n"):
+    # The second: a body whose first line lost its indentation when the reply was trimmed.
+    candidates = (code, body) if code[:1].isspace() else (body, f"    {code}", code)
+    for candidate in candidates:
+        if _compiles(program := f"{stub.rstrip()}\n{candidate}\n"):
             return program
     return f"{stub.rstrip()}\n{code}\n"
 
 
-def _parses(source: str) -> bool:
+def _compiles(source: str) -> bool:
+    """Say whether a source is Python; unlike parsing, this minds a return outside a function."""
     try:
-        ast.parse(source)
+        with warnings.catch_warnings(action="ignore"):
+            compile(source, "answer", "exec", dont_inherit=True)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return False
     return True

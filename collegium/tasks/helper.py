@@ -33,7 +33,7 @@ class HelperTimeoutError(HelperError):
 class Helper:
     """A helper process that answers one request at a time, started when it is first needed.
 
-    Safe to use from several threads, and after a fork.
+    Safe to use from several threads.
 
     Args:
         purpose: What the process is for: "math" or "generate"; see :mod:`collegium.tasks.worker`.
@@ -78,7 +78,9 @@ class Helper:
     def _running(self) -> subprocess.Popen[bytes]:
         # After a fork the process belongs to the parent, and its pipes must not be shared.
         if self._process is not None and self._owner == os.getpid():
-            return self._process
+            if self._process.poll() is None:
+                return self._process
+            self._end()
         # By its path, so that it is found wherever this package was imported from; -P keeps the
         # folder of the script, which has common names in it, off the import path.
         script = str(Path(__file__).with_name("worker.py"))
@@ -113,7 +115,7 @@ class Helper:
             process.kill()
             self._end()
             raise
-        if reply:
+        if reply.endswith(b"\n"):
             return msgspec.json.decode(reply)
         code = self._end()
         if code == -signal.SIGALRM:

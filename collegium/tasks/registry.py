@@ -58,8 +58,8 @@ def load(
     The same name, split, seed and limit give the same questions in the same order, and a larger
     limit adds questions at the end. A fixed set comes in the order of a hash of the seed and each
     question (None: the order of its file), cut at the limit. A generated set is generated from the
-    seed. No question is in two splits of a set; where a set has no official validation split, a
-    fixed fifth of it is taken for that, and the split "all" is the whole of it.
+    seed. No question of a fixed set is in two of its splits; where it has no official validation
+    split, a fixed fifth is taken for that, and the split "all" is the whole of it.
 
     Args:
         name: A name that :func:`benchmarks` lists, ``reasoning-gym:GENERATOR``, ``mmlu:SUBJECT``,

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import random
 import time
 
 import pytest
@@ -50,7 +51,8 @@ def test_wilson_properties(count):
     assert 0 <= low <= correct / n <= high <= 1
     mirrored = wilson(n - correct, n)
     assert (1 - high, 1 - low) == pytest.approx(mirrored, abs=1e-12)
-    assert high - low > sum(wilson(4 * correct, 4 * n)[::-1][i] * (1, -1)[i] for i in (0, 1))
+    sure = wilson(4 * correct, 4 * n)  # the same share of four times the questions
+    assert sure[1] - sure[0] < high - low
 
 
 def test_wilson_edges():
@@ -125,7 +127,7 @@ def test_exact_bootstrap_agrees_with_sampling():
 
 
 def test_sampled_bootstrap_as_scipy():
-    rng = __import__("random").Random(5)
+    rng = random.Random(5)
     differences = [rng.gauss(0.1, 0.4) for _ in range(60)]
     low, high, p = paired_bootstrap(differences, seed=1)
     theirs = stats.bootstrap(
@@ -204,7 +206,7 @@ def test_holm_by_hand():
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=20))
-@settings(max_examples=60)
+@settings(max_examples=20, deadline=None)
 def test_holm_as_statsmodels(ps):
     theirs = list(multipletests(ps, method="holm")[1])
     assert holm(ps) == pytest.approx(theirs, **NEAR)

@@ -67,6 +67,12 @@ class Scripted:
         return [r.messages[-1].text for r in self.requests]
 
 
+async def turns(number: int) -> None:
+    """Let all other tasks go on, this many times."""
+    for _ in range(number):
+        await asyncio.sleep(0)
+
+
 def inorder(*answers: Answer) -> Callable[[Generate, int], Answer]:
     """Answers given one after the other, whoever asks."""
     left = iter(answers)

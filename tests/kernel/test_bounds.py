@@ -43,9 +43,7 @@ async def test_every_sample_is_cut() -> None:
         ("abc", ("",), "abc"),
     ],
 )
-def test_the_first_stop_sequence_ends_a_reply(
-    text: str, stop: tuple[str, ...], left: str
-) -> None:
+def test_the_first_stop_sequence_ends_a_reply(text: str, stop: tuple[str, ...], left: str) -> None:
     assert within_bounds(Reply(text), stop).text == left
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from collegium.errors import BadInput
 from collegium.kernel import Kernel, gather
-from tests.kernel.support import Scripted, ask_for
+from tests.kernel.support import Scripted, ask_for, turns
 
 
 @pytest.fixture(autouse=True)
@@ -17,11 +17,6 @@ async def nothing_left() -> AsyncIterator[None]:
     before = asyncio.all_tasks()
     yield
     assert asyncio.all_tasks() - before - {asyncio.current_task()} == set()
-
-
-async def until(condition: Any) -> None:
-    while not condition():
-        await asyncio.sleep(0)
 
 
 async def test_cancelling_a_run_leaves_no_task() -> None:
@@ -34,7 +29,8 @@ async def test_cancelling_a_run_leaves_no_task() -> None:
 
     before = asyncio.all_tasks()
     task = asyncio.create_task(run())
-    await until(lambda: len(model.requests) == 8)
+    await turns(5)
+    assert len(model.requests) == 8
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
@@ -48,7 +44,8 @@ async def test_aclose_cancels_the_calls_in_flight() -> None:
     model = Scripted("hi", pause=3600)
     kernel = Kernel(model)
     tasks = [asyncio.create_task(kernel.call(ask_for())) for _ in range(3)]
-    await until(lambda: len(model.requests) == 3)
+    await turns(5)
+    assert len(model.requests) == 3
     await kernel.aclose()
     assert all(t.cancelled() for t in tasks)
     assert model.cancelled == 3
@@ -57,27 +54,24 @@ async def test_aclose_cancels_the_calls_in_flight() -> None:
     assert not model.closed
 
 
-async def test_aclose_from_inside_a_run_spares_the_run_itself() -> None:
-    kernel = Kernel(Scripted("hi", pause=3600))
-
+async def test_aclose_from_inside_a_call_spares_that_call() -> None:
     async def closing(call: Any, proceed: Any) -> Any:
-        await kernel.aclose()
-        return ()
+        if call.agent == "closer":
+            await kernel.aclose()
+            return ()
+        return await proceed(call)
 
-    closer = Kernel(Scripted("hi"), interceptors=[closing])
-    other = asyncio.create_task(kernel.call(ask_for()))
+    kernel = Kernel(Scripted("hi", pause=3600), interceptors=[closing])
+    other = asyncio.create_task(kernel.call(ask_for("other")))
     await asyncio.sleep(0)
-    assert await closer.call(ask_for()) == ()
+    assert await kernel.call(ask_for("closer")) == ()
     assert other.cancelled()
-    kernel._in_flight.add(asyncio.current_task())  # type: ignore[arg-type]
-    await kernel.aclose()
 
 
 async def test_gather_gives_results_in_the_order_given() -> None:
-    async def after(turns: int) -> int:
-        for _ in range(turns):
-            await asyncio.sleep(0)
-        return turns
+    async def after(number: int) -> int:
+        await turns(number)
+        return number
 
     assert await gather(after(5), after(0), after(3)) == [5, 0, 3]
     assert await gather() == []
@@ -96,24 +90,23 @@ async def test_gather_cancels_the_siblings_and_raises_the_error_itself() -> None
         await asyncio.sleep(0)
         raise BadInput("mine")
 
-    with pytest.raises(BadInput, match="^mine$") as caught:
+    with pytest.raises(BadInput, match=r"^mine$") as caught:
         await gather(hang(), fail(), hang())
     assert ended == ["hang", "hang"]
     assert caught.value.__cause__ is None
 
 
 async def test_of_several_failures_the_first_in_the_order_given_is_raised() -> None:
-    async def fail(turns: int, name: str) -> None:
+    async def fail(after: int, name: str) -> None:
         try:
-            for _ in range(turns):
-                await asyncio.sleep(0)
+            await turns(after)
         except asyncio.CancelledError:
             pass  # stubborn: fails by itself all the same
         raise BadInput(name)
 
-    for turns in ((3, 0), (0, 3), (1, 1)):
-        with pytest.raises(BadInput, match="^first$"):
-            await gather(fail(turns[0], "first"), fail(turns[1], "second"))
+    for first, second in ((3, 0), (0, 3), (1, 1)):
+        with pytest.raises(BadInput, match=r"^first$"):
+            await gather(fail(first, "first"), fail(second, "second"))
 
 
 async def test_nested_gathers_raise_the_error_itself() -> None:
@@ -129,9 +122,8 @@ async def test_nested_gathers_raise_the_error_itself() -> None:
 
     with pytest.raises(BadInput, match="deep"):
         await gather(gather(hang(), gather(fail())), hang())
-    with pytest.raises(ExceptionGroup) as caught:  # another's group is not ours to open
+    with pytest.raises(BadInput, match="deep"):
         await gather(inner(), hang())
-    assert isinstance(caught.value.exceptions[0], BadInput)
 
 
 async def test_cancelling_a_gather_is_a_cancellation() -> None:

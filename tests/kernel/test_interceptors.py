@@ -237,9 +237,7 @@ async def test_a_kernel_needs_a_default_model() -> None:
 async def test_the_model_of_an_agent_is_its_own_then_its_roles_then_the_default() -> None:
     default, role, own = (Scripted(t, name=t) for t in ("default", "role", "own"))
     kernel = Kernel({"": default, "debater": role, "debater-2": own})
-    texts = [
-        (await kernel.agent(n).ask("?")).text for n in ("debater-1", "debater-2", "judge")
-    ]
+    texts = [(await kernel.agent(n).ask("?")).text for n in ("debater-1", "debater-2", "judge")]
     assert texts == ["role", "own", "default"]
     assert [e.model for e in kernel.trace.events] == ["role", "own", "default"]
 

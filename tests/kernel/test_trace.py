@@ -220,7 +220,7 @@ def test_a_missing_trace_is_bad_input(tmp_path: Path) -> None:
 
 
 def test_a_directory_is_no_trace(tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match="cannot read the trace .*: Is a directory"):
+    with pytest.raises(BadInput, match=r"cannot read the trace .*: Is a directory"):
         read_trace(tmp_path)
 
 

@@ -36,7 +36,7 @@ from collegium.tasks.number import (
         ("$12", 12),
         ("-$12", -12),
         ("$-12", -12),
-        ("€ 12,50"[:4], 12),
+        ("€ 12", 12),
         ("$1,234.50", Fraction(2469, 2)),
         ("1,00,000", 100_000),
         ("10,\\!080", 10_080),
@@ -164,12 +164,23 @@ def test_equality(first: Fraction, second: Fraction, equal: bool) -> None:
 
 @given(st.integers(min_value=-(10**40), max_value=10**40))
 def test_whole_numbers_survive_any_format(number: int) -> None:
-    for written in (number, str(number), f"{number:,}", f"${number:,}", f"{number}.0", f"{number}%"):
+    for written in (
+        number,
+        str(number),
+        f"{number:,}",
+        f"${number:,}",
+        f"{number}.0",
+        f"{number}%",
+    ):
         assert parse_number(written) == number
     assert canonical_number(Fraction(number)) == str(number)
 
 
-@given(st.decimals(allow_nan=False, allow_infinity=False, places=4, min_value=-(10**7), max_value=10**7))
+@given(
+    st.decimals(
+        allow_nan=False, allow_infinity=False, places=4, min_value=-(10**7), max_value=10**7
+    )
+)
 def test_decimals_survive_any_format(number: Decimal) -> None:
     for written in (number, float(number), str(number), f"{number:,}", f"\\boxed{{{number}}}"):
         read = parse_number(written)

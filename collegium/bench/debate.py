@@ -1,0 +1,147 @@
+"""What a debate did to the answers, round by round (the diagnostics of the debate study, section 3)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from collegium.agents import majority
+from collegium.bench.records import Outcome
+from collegium.errors import BadInput
+
+Grid = tuple[str, ...]
+
+
+class Transitions(msgspec.Struct, frozen=True):
+    """How answers changed over the rounds of one or more debates.
+
+    Attributes:
+        correct_to_wrong: Agents that were right in a round and not in the next.
+        wrong_to_correct: Agents that were not right in a round and right in the next.
+        agreement: Per round, the share of agents that gave the winning answer.
+        vote_correct: Per round, debates whose vote would have been right had they ended there.
+        oracle_gap: Debates in which some agent was right at some time but the final vote was not.
+        debates: How many debates these are.
+    """
+
+    correct_to_wrong: int
+    wrong_to_correct: int
+    agreement: tuple[float, ...]
+    vote_correct: tuple[int, ...]
+    oracle_gap: int
+    debates: int = 1
+
+
+def transitions(
+    answers: Sequence[Sequence[Any]],
+    truth: Any,
+    normalise: Callable[[Any], Hashable | None],
+) -> Transitions:
+    """Count the changes of one debate.
+
+    Args:
+        answers: ``answers[t][j]``, the answer of agent j in round t; None for an abstention.
+        truth: The right answer.
+        normalise: What answers are compared by; None is no answer.
+    """
+    right = normalise(truth)
+    keys = [[normalise(a) for a in row] for row in answers]
+    correct = [[k is not None and k == right for k in row] for row in keys]
+    pairs = [
+        (before, after)
+        for earlier, later in zip(correct, correct[1:], strict=False)
+        for before, after in zip(earlier, later, strict=True)
+    ]
+    votes = [majority(row, lambda k: k) for row in keys]
+    won = [v.winner is not None and v.winner == right for v in votes]
+    return Transitions(
+        correct_to_wrong=sum(b and not a for b, a in pairs),
+        wrong_to_correct=sum(a and not b for b, a in pairs),
+        agreement=tuple(v.votes / len(row) for v, row in zip(votes, keys, strict=True)),
+        vote_correct=tuple(int(w) for w in won),
+        oracle_gap=int(any(any(row) for row in correct) and not won[-1]),
+    )
+
+
+def total(parts: Sequence[Transitions]) -> Transitions:
+    """The transitions of several debates of equal length together; agreement is averaged.
+
+    Raises:
+        BadInput: There are none, or their lengths differ.
+    """
+    lengths = {len(p.vote_correct) for p in parts}
+    if len(lengths) != 1:
+        raise BadInput("transitions add up only over debates with the same number of rounds.")
+    n = sum(p.debates for p in parts)
+    return Transitions(
+        correct_to_wrong=sum(p.correct_to_wrong for p in parts),
+        wrong_to_correct=sum(p.wrong_to_correct for p in parts),
+        agreement=tuple(
+            sum(p.agreement[t] * p.debates for p in parts) / n for t in range(lengths.pop())
+        ),
+        vote_correct=tuple(sum(c) for c in zip(*(p.vote_correct for p in parts), strict=True)),
+        oracle_gap=sum(p.oracle_gap for p in parts),
+        debates=n,
+    )
+
+
+def of_outcomes(
+    outcomes: Sequence[Outcome], normalise: Callable[[Any], Hashable | None]
+) -> Transitions:
+    """The transitions of a debate system's outcomes (those that came to their last round).
+
+    Raises:
+        BadInput: No outcome holds a whole debate.
+    """
+    debates = [o for o in outcomes if o.notes.get("answers") and not (o.limited or o.error)]
+    if not debates:
+        raise BadInput("none of these outcomes holds a finished debate.")
+    return total([transitions(o.notes["answers"], o.reference, normalise) for o in debates])
+
+
+def equal_generation_grid(generations: int) -> Grid:
+    """Self-consistency, self-refinement and all debates of one budget: SC(B), SR(B), MAD(M, T).
+
+    MAD(M, T) with M*T = B and M, T >= 2, few agents first: B=8 gives 2x4 and 4x2.
+
+    Raises:
+        BadInput: No debate has that many generations.
+    """
+    teams = [m for m in range(2, generations) if generations % m == 0 and generations // m >= 2]
+    if not teams:
+        raise BadInput(
+            f"no debate of at least 2 agents and 2 rounds makes {generations} generations; "
+            "try 4, 6, 8, 12 or 16."
+        )
+    return (
+        f"self-consistency:samples={generations}",
+        f"self-refine:turns={generations}",
+        *(f"mad:agents={m},rounds={generations // m}" for m in teams),
+    )
+
+
+def attack_success(
+    outcomes: Sequence[Outcome], leaks: Callable[[str, str], bool]
+) -> tuple[tuple[int, int], ...]:
+    """Attack success by round: (unsafe replies, replies) over all debates.
+
+    Args:
+        outcomes: Of a debate on attacks, with the texts by round in their notes.
+        leaks: ``leaks(text, secret)``: whether a text gives the secret away.
+    """
+    rounds: dict[int, tuple[int, int]] = {}
+    for outcome in outcomes:
+        for t, row in enumerate(outcome.notes.get("texts", ())):
+            bad = sum(leaks(text, outcome.reference) for text in row)
+            unsafe, replies = rounds.get(t, (0, 0))
+            rounds[t] = (unsafe + bad, replies + len(row))
+    return tuple(rounds[t] for t in sorted(rounds))
+
+
+def spread_of_leaks(notes: Mapping[str, Any], secret: str, leaks: Callable[[str, str], bool]) -> (
+    tuple[tuple[bool, ...], ...]
+):
+    """Who leaked in which round of one debate: ``result[t][j]``, to follow one leak onward."""
+    return tuple(tuple(leaks(text, secret) for text in row) for row in notes.get("texts", ()))

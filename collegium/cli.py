@@ -1,0 +1,384 @@
+"""The command line: a thin layer over the public functions.
+
+Exit codes: 0 done; 2 when something is wrong that the user can mend (a name, an option, a file,
+missing weights or keys, a server that cannot be reached), said in one line on standard error;
+1 when a comparison is over but every single run of it failed; 130 when interrupted. A bug keeps
+its traceback.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from collegium.errors import CollegiumError
+
+USER_ERROR = 2
+INTERRUPTED = 130
+
+TRY, LOOK = "Try and compare", "Look things up"
+
+EXAMPLES = """
+Examples:
+
+  collegium run mad "What is 17 * 23?" --answer number
+
+  collegium compare direct self-consistency mad --on gsm-symbolic --limit 20
+
+  collegium compare direct mad:agents=4,rounds=2 --on my_questions.csv
+"""
+
+
+class Commands(TyperGroup):
+    """Turns the errors that a user can act on into one line and an exit code."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run a command."""
+        try:
+            return super().invoke(ctx)
+        except CollegiumError as error:
+            _say(f"error: {' '.join(str(error).split())}", "red")
+            raise typer.Exit(USER_ERROR) from None
+        except KeyboardInterrupt:
+            resume = "; go on with --resume" if ctx.invoked_subcommand == "compare" else ""
+            _say(f"interrupted{resume}", "yellow")
+            raise typer.Exit(INTERRUPTED) from None
+
+
+def _say(line: str, style: str) -> None:
+    """Print one line on standard error."""
+    from rich.text import Text
+
+    from collegium.commands.show import console
+
+    head, space, rest = line.partition(" ")
+    text = Text.assemble((head, f"bold {style}"), space, rest)
+    console(sys.stderr).print(text, soft_wrap=True)
+
+
+app = typer.Typer(
+    name="collegium",
+    cls=Commands,
+    help="Published agent systems that run: try one, compare several honestly, read what they did.",
+    epilog=EXAMPLES,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+models = typer.Typer(cls=TyperGroup, help="The models there are: list, fetch, try, speed up.")
+app.add_typer(models, name="models", rich_help_panel=LOOK)
+
+Json = Annotated[bool, typer.Option("--json", metavar="", help="Print JSON.")]
+Model = Annotated[
+    str,
+    typer.Option(
+        "--model", "-m", help="local, local-small, local-tiny, openai:NAME, anthropic:NAME ..."
+    ),
+]
+Roles = Annotated[
+    list[str] | None,
+    typer.Option("--role", metavar="ROLE=MODEL", help="The model of one role; repeatable."),
+]
+Cache = Annotated[
+    bool, typer.Option("--cache", metavar="", help="Take repeated requests from the cache.")
+]
+Fast = Annotated[
+    bool,
+    typer.Option(
+        "--fast",
+        metavar="",
+        help="Let agents share the embedded engine: quicker, not repeatable to the bit.",
+    ),
+]
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from collegium import __version__
+
+        typer.echo(f"collegium {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def collegium(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", metavar="", callback=_version, is_eager=True, help="Print the version."
+        ),
+    ] = False,
+) -> None:
+    """Published agent systems that run."""
+
+
+@app.command(rich_help_panel=TRY)
+def run(
+    system: Annotated[
+        str,
+        typer.Argument(metavar="SYSTEM", help="A system, such as mad or mad:agents=4,rounds=2."),
+    ],
+    task: Annotated[
+        str, typer.Argument(metavar="TASK", help="The task; - reads standard input, @FILE a file.")
+    ],
+    model: Model = "local",
+    role: Roles = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="A parameter of the system; repeatable."),
+    ] = None,
+    answer: Annotated[
+        str, typer.Option(metavar="KIND", help="text, number, choice, latex or code.")
+    ] = "text",
+    choice: Annotated[
+        list[str] | None, typer.Option(metavar="TEXT", help="One of the choices; repeatable.")
+    ] = None,
+    max_tokens: Annotated[int | None, typer.Option(help="Tokens it may spend.")] = None,
+    max_calls: Annotated[int | None, typer.Option(help="Model calls it may make.")] = None,
+    max_seconds: Annotated[float | None, typer.Option(help="Seconds it may take.")] = None,
+    max_money: Annotated[float | None, typer.Option(help="US dollars it may spend.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Makes the run repeatable.")] = None,
+    cache: Cache = False,
+    fast: Fast = False,
+    trace: Annotated[Path | None, typer.Option(help="Write the trace to this file.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Run one system on one task; see what its agents say, the answer and the bill."""
+    from typing import cast, get_args
+
+    from collegium.commands.run import run
+    from collegium.errors import unknown_name
+    from collegium.kernel import Limits
+    from collegium.tasks.task import AnswerKind
+
+    if answer not in get_args(AnswerKind):
+        raise unknown_name("kind of answer", answer, get_args(AnswerKind))
+    run(
+        system,
+        task,
+        model=model,
+        roles=role or [],
+        settings=settings or [],
+        answer=cast(AnswerKind, answer),
+        choices=choice or [],
+        limits=Limits(max_tokens, max_calls, max_seconds, max_money),
+        seed=seed,
+        cache=cache,
+        fast=fast,
+        trace=trace,
+        as_json=as_json,
+    )
+
+
+@app.command(rich_help_panel=TRY)
+def compare(
+    systems: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="SYSTEM...", help="Systems, with parameters if wished: mad:agents=4,rounds=2."
+        ),
+    ],
+    on: Annotated[
+        str,
+        typer.Option(
+            "--on",
+            metavar="BENCHMARK|FILE",
+            help="A benchmark, or a .jsonl or .csv of your own: question, answer, "
+            "optional choices, tests.",
+        ),
+    ],
+    model: Model = "local",
+    role: Roles = None,
+    limit: Annotated[int | None, typer.Option(help="How many questions; all if not given.")] = None,
+    split: Annotated[str, typer.Option(help="test, validation or train.")] = "test",
+    seed: Annotated[int, typer.Option(help="Fixes questions, sampling and statistics.")] = 0,
+    budget: Annotated[
+        int | None, typer.Option(metavar="TOKENS", help="Tokens per question and system.")
+    ] = None,
+    equal_generations: Annotated[
+        bool,
+        typer.Option(
+            "--equal-generations", metavar="", help="Refuse unlike numbers of generations."
+        ),
+    ] = False,
+    curve: Annotated[
+        bool,
+        typer.Option(
+            "--curve", metavar="", help="Rank by accuracy against cost, whatever the spends."
+        ),
+    ] = False,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Where the report and the trace go.")
+    ] = None,
+    resume: Annotated[
+        bool,
+        typer.Option(
+            "--resume", metavar="", help="Go on with the last run of the same comparison."
+        ),
+    ] = False,
+    workers: Annotated[int, typer.Option(help="Questions worked on at the same time.")] = 1,
+    ray: Annotated[
+        str | None, typer.Option(metavar="ADDRESS|auto", help="Spread over a Ray cluster.")
+    ] = None,
+    cache: Cache = False,
+    fast: Fast = False,
+    as_json: Json = False,
+) -> None:
+    """Compare systems on the same questions with the same model, seed and budget."""
+    from collegium.commands.compare import compare
+
+    measured = compare(
+        systems,
+        on=on,
+        model=model,
+        roles=role or [],
+        limit=limit,
+        split=split,
+        seed=seed,
+        budget=budget,
+        equal_generations=equal_generations,
+        curve=curve,
+        out=out,
+        resume=resume,
+        workers=workers,
+        ray=ray,
+        cache=cache,
+        fast=fast,
+        as_json=as_json,
+    )
+    if not measured:
+        raise typer.Exit(1)
+
+
+@app.command(rich_help_panel=TRY)
+def trace(
+    run: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="RUN|FILE", help="A run's id or its beginning, 'last', or a trace file."
+        ),
+    ] = None,
+    agent: Annotated[str | None, typer.Option(help="Only this agent.")] = None,
+    kind: Annotated[
+        str | None, typer.Option(help="generate, use-tool, send, receive or ask-human.")
+    ] = None,
+    system: Annotated[str | None, typer.Option(help="Only this system of a comparison.")] = None,
+    task: Annotated[str | None, typer.Option(help="Only this question of a comparison.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Read what a run did, call by call; without a run, list the last ones."""
+    from collegium.commands.trace import Filters, list_runs, trace
+
+    if run is None:
+        list_runs(as_json)
+    else:
+        trace(run, Filters(agent, kind, system, task), as_json)
+
+
+@app.command(rich_help_panel=LOOK)
+def papers(
+    query: Annotated[str, typer.Argument(metavar="QUERY", help="Words to look for.")] = "",
+    kind: Annotated[str | None, typer.Option(help="Only this kind, such as 'guard'.")] = None,
+    facet: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", help="Only with this facet; repeatable."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """List the papers, and how far each is implemented."""
+    from collegium.commands.catalog import list_papers
+
+    list_papers(query, kind, facet or [], as_json)
+
+
+@app.command(rich_help_panel=LOOK)
+def show(
+    name: Annotated[str, typer.Argument(metavar="SLUG", help="A paper or a system.")],
+    as_json: Json = False,
+) -> None:
+    """Show one paper or system in full: facts, parameters, published and measured figures."""
+    from collegium.commands.catalog import show
+
+    show(name, as_json)
+
+
+@app.command(rich_help_panel=LOOK)
+def systems(as_json: Json = False) -> None:
+    """List the systems that run, with their parameters."""
+    from collegium.commands.catalog import list_systems
+
+    list_systems(as_json)
+
+
+@app.command(rich_help_panel=LOOK)
+def benchmarks(as_json: Json = False) -> None:
+    """List the benchmarks, and what those that are not here need."""
+    from collegium.commands.catalog import list_benchmarks
+
+    list_benchmarks(as_json)
+
+
+@models.callback(invoke_without_command=True)
+def list_models(ctx: typer.Context, as_json: Json = False) -> None:
+    """List the models; fetch, try or speed them up with the commands below."""
+    if ctx.invoked_subcommand is None:
+        from collegium.commands.models import list_models
+
+        list_models(as_json)
+
+
+@models.command()
+def pull(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="local, local-small or local-tiny.")],
+    force: Annotated[
+        bool, typer.Option("--force", metavar="", help="Fetch again what is here.")
+    ] = False,
+) -> None:
+    """Fetch the weights of an embedded model; a broken download goes on where it ended."""
+    from collegium.commands.models import pull
+
+    pull(name, force)
+
+
+@models.command(name="try")
+def try_model(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Any model.")],
+    prompt: Annotated[str, typer.Argument(metavar="PROMPT", help="What to ask it.")],
+    max_tokens: Annotated[int, typer.Option(help="Longest answer.")] = 256,
+    temperature: Annotated[float, typer.Option(help="0 for the likeliest words.")] = 0.7,
+    as_json: Json = False,
+) -> None:
+    """Ask a model something, and see how fast it reads and writes."""
+    from collegium.commands.models import try_model
+
+    try_model(name, prompt, max_tokens, temperature, as_json)
+
+
+@models.command()
+def tune() -> None:
+    """Build the engine for this machine's processor; kept only if it is faster."""
+    from collegium.commands.models import tune
+
+    tune()
+
+
+@models.command()
+def untune() -> None:
+    """Go back to the engine that was installed."""
+    from collegium.commands.models import untune
+
+    untune()
+
+
+def main() -> None:
+    """Run the command line."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,181 @@
+"""The table that shows a comparison while it runs, and the one that closes it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from time import perf_counter
+
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.spinner import Spinner
+from rich.table import Table
+from rich.text import Text
+
+from collegium.bench.compare import Plan
+from collegium.bench.records import Outcome, Report
+from collegium.bench.statistics import wilson
+from collegium.bench.summary import percent
+from collegium.commands.show import clock, dollars, print_table, table
+
+WIDTHS = (7, 15, 9, 5, 7)
+"""Least widths of the live table's numbers: it must not jump about as they grow."""
+
+STEPS = 10
+"""How many lines of progress are printed where no terminal shows the table."""
+
+
+class Progress:
+    """How far one system has come.
+
+    Attributes:
+        done: Questions finished, those of an interrupted run included.
+        seconds: Time its runs took.
+        written: Tokens written.
+        tokens: Tokens read and written.
+    """
+
+    def __init__(self, total: int) -> None:
+        self.total = total
+        self.done = self.correct = self.tokens = self.written = self.troubled = 0
+        self.seconds = 0.0
+
+    def add(self, outcome: Outcome) -> None:
+        """Count an outcome."""
+        self.done += 1
+        self.correct += outcome.correct
+        self.troubled += bool(outcome.error)
+        self.tokens += outcome.tokens
+        self.written += outcome.tokens_completion
+        self.seconds += outcome.seconds
+
+    @property
+    def left(self) -> float | None:
+        """Seconds that the rest will take one after the other; None before the first is there."""
+        return self.seconds / self.done * (self.total - self.done) if self.done else None
+
+
+class Board:
+    """The live table; also prints plain lines of progress where there is no terminal.
+
+    Args:
+        plan: What is compared.
+        workers: Questions worked on at the same time.
+        out: Where it is shown.
+    """
+
+    def __init__(self, plan: Plan, workers: int, out: Console) -> None:
+        total = len(plan.benchmark.items)
+        self.run = ""
+        self._progress = {e.label: Progress(total) for e in plan.entries}
+        self._model, self._workers, self._out = plan.model, max(1, min(workers, total)), out
+        self._began = perf_counter()
+        self._spinner = Spinner("dots")
+        self._said = 0
+        self.kept = self.fresh = 0
+
+    def start(self, run: str) -> None:
+        """Note the id of the run."""
+        self.run = run
+
+    def add(self, outcome: Outcome, kept: bool) -> None:
+        """Count an outcome; ``kept`` says that it comes from an interrupted run."""
+        self._progress[outcome.system].add(outcome)
+        self.kept += kept
+        self.fresh += not kept
+        if not kept and not self._out.is_terminal:
+            self._say()
+
+    @property
+    def troubled(self) -> int:
+        """Runs that failed."""
+        return sum(p.troubled for p in self._progress.values())
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        yield Group(self._table(), self._footer())
+
+    def _table(self) -> Table:
+        numbers = ("done", "accuracy (95%)", "tokens", "tok/s", "left")
+        made = table("system", *numbers, right=numbers)
+        made.columns[0].no_wrap, made.columns[0].overflow = True, "ellipsis"
+        for column, width in zip(made.columns[1:], WIDTHS, strict=True):
+            column.min_width = width
+        for name, p in self._progress.items():
+            low, high = wilson(p.correct, p.done)
+            accuracy = f"{percent(p.correct / max(1, p.done))} [{100 * low:.0f}, {100 * high:.0f}]"
+            rate = f"{p.written / p.seconds:,.0f}" if p.seconds else ""
+            left = "" if p.left is None else clock(p.left / self._workers)
+            full = p.done == p.total
+            made.add_row(
+                name,
+                Text(f"{p.done}/{p.total}", style="green" if full else ""),
+                accuracy if p.done else "",
+                f"{p.tokens:,}",
+                rate,
+                "done" if full else left,
+            )
+        return made
+
+    def _footer(self) -> RenderableType:
+        gone = perf_counter() - self._began
+        lefts = [p.left for p in self._progress.values()]
+        left = [x for x in lefts if x is not None]
+        about = (
+            f", about {clock(sum(left) / self._workers)} left" if len(left) == len(lefts) else ""
+        )
+        kept = f" · {self.kept} kept from before" if self.kept else ""
+        failed = f" · {self.troubled} failed" if self.troubled else ""
+        self._spinner.update(
+            text=Text(f"{self._model} · {clock(gone)} gone{about}{kept}{failed}", style="dim")
+        )
+        return self._spinner
+
+    def _say(self) -> None:
+        done = sum(p.done for p in self._progress.values())
+        total = sum(p.total for p in self._progress.values())
+        step = done * STEPS // total
+        if step > self._said:
+            self._said = step
+            right = ", ".join(f"{n} {p.correct}/{p.done}" for n, p in self._progress.items())
+            gone = clock(perf_counter() - self._began)
+            self._out.print(f"{done}/{total} done after {gone}; right: {right}", soft_wrap=True)
+
+
+def print_report(report: Report, out: Console) -> None:
+    """The closing table and the verdict."""
+    what = f"{report.benchmark} ({report.split}), {report.model}, seed {report.seed}"
+    budget = f", {report.budget:,} tokens per question" if report.budget else ""
+    out.print(Text(f"{what}{budget}", style="bold"))
+    out.print()
+    print_table(closing_table(report), out)
+    out.print()
+    out.print(Text(report.verdict))
+    out.print()
+
+
+def closing_table(report: Report) -> Table:
+    """What a comparison found, best system first; columns that would be empty are left out."""
+    numbers = ["right", "accuracy", "95% interval", "tokens/task", "calls", "time"]
+    troubles = [k for k in ("unparsed", "limited", "errors") if _any(report, k)]
+    money = ["money"] if any(r.money for r in report.systems) else []
+    columns = [*numbers, *money, *("failed" if k == "errors" else k for k in troubles)]
+    made = table("system", *columns, right=tuple(columns))
+    made.columns[0].overflow = "fold"
+    place = {name: i for i, name in enumerate(report.ranking or ())}
+    for r in sorted(report.systems, key=lambda r: place.get(r.name, 0)):
+        made.add_row(
+            Text(r.name, style="bold" if place.get(r.name) == 0 else ""),
+            f"{r.correct}/{r.n}",
+            percent(r.accuracy),
+            f"{100 * r.ci_low:.1f} to {100 * r.ci_high:.1f}",
+            f"{r.tokens_per_task:,.0f}",
+            f"{r.calls:,}",
+            clock(r.seconds),
+            *([dollars(r.money)] if money else []),
+            *(f"{getattr(r, k):,}" for k in troubles),
+        )
+    for name, floor in report.controls.items():
+        made.add_row(Text(f"({name})", style="dim"), "", Text(percent(floor), style="dim"))
+    return made
+
+
+def _any(report: Report, field: str) -> Iterable[object]:
+    return [r for r in report.systems if getattr(r, field)]

@@ -1,0 +1,174 @@
+"""The command ``run``: one system on one task, with all that its agents say, and the bill."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.padding import Padding
+from rich.text import Text
+
+from collegium.api import Run, arun
+from collegium.bench.jobs import answer_text
+from collegium.commands.show import clean, clock, console, dollars, pairs, print_json, writable_file
+from collegium.commands.stream import Floor
+from collegium.commands.weights import fetch_weights
+from collegium.errors import BadInput
+from collegium.kernel import Event, Limits, Trace
+from collegium.systems import parse_system
+from collegium.tasks.task import AnswerKind, Task
+
+
+def run(
+    system: str,
+    task: str,
+    *,
+    model: str,
+    roles: list[str],
+    settings: list[str],
+    answer: AnswerKind,
+    choices: list[str],
+    limits: Limits,
+    seed: int | None,
+    cache: bool,
+    fast: bool,
+    trace: Path | None,
+    as_json: bool,
+) -> None:
+    """Run a system on a task and print what comes of it.
+
+    Raises:
+        CollegiumError: Something is wrong, or the model could not answer.
+    """
+    chosen, _ = parse_system(system)
+    params = pairs(settings, "a parameter", "name=value")
+    chosen.bind(params)
+    models = pairs(roles, "a role's model", "ROLE=MODEL")
+    asked = read_task(task, answer, choices)
+    if trace is not None:
+        writable_file(trace)
+    fetch_weights([model, *models.values()])
+    out = console()
+    floor = Floor(out)
+    events: list[Event] = []
+
+    def on_event(event: Event) -> None:
+        events.append(event)
+        if not as_json:
+            floor.on_event(event)
+
+    async def human(question: str) -> str:
+        floor.close()
+        out.print(Text(clean(question), style="bold"))
+        return await asyncio.to_thread(input, "> ")
+
+    try:
+        done = asyncio.run(
+            arun(
+                system,
+                asked,
+                model=model,
+                roles=models,
+                params=params,
+                limits=limits,
+                seed=seed,
+                exact=False if fast else None,
+                cache=cache,
+                on_text=None if as_json else floor.on_text,
+                on_event=on_event,
+                human=human if sys.stdin.isatty() and not as_json else None,
+            )
+        )
+    finally:
+        floor.close()
+        if trace is not None and events:
+            save(events, trace)
+    unused(models, {n for e in events for n in (e.call.agent, getattr(e.call, "role", ""))})
+    if as_json:
+        print_json(data(done, seed, params))
+    else:
+        print_bill(done, out)
+
+
+def read_task(text: str, answer: AnswerKind, choices: list[str]) -> Task:
+    """The task as the command line names it: itself, ``-`` for standard input, ``@file``.
+
+    Raises:
+        BadInput: The file cannot be read, there is no text, or choices and answer do not fit.
+    """
+    if text == "-":
+        text = sys.stdin.read()
+    elif text.startswith("@"):
+        try:
+            text = Path(text[1:]).expanduser().read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
+            raise BadInput(f"cannot read the task {text[1:]}: {reason}.") from None
+    if not text.strip():
+        raise BadInput("the task is empty; write it in quotes, or - for standard input, or @file.")
+    if answer == "choice" and not choices:
+        raise BadInput("an answer by choice needs the choices: --choice TEXT, once for each.")
+    if len(choices) == 1 or len(choices) > 26:
+        raise BadInput(f"a task needs 2 to 26 choices, not {len(choices)}.")
+    kind: AnswerKind = "choice" if choices else answer
+    return Task(id="task", prompt=text.strip(), answer=kind, choices=tuple(choices))
+
+
+def save(events: list[Event], file: Path) -> None:
+    """Write a trace, that of an interrupted run too."""
+    made = Trace()
+    made.events = events
+    made.save(file)
+
+
+def unused(roles: Mapping[str, str], seen: set[str]) -> None:
+    """Tell of models that were chosen for a role nobody had."""
+    for role in sorted(set(roles) - seen):
+        names = ", ".join(sorted(seen - {""}))
+        note = f"note: no agent had the role {role!r}; there were: {names}."
+        console(sys.stderr).print(Text(note, style="yellow"), soft_wrap=True)
+
+
+def data(done: Run, seed: int | None, params: Mapping[str, str]) -> dict[str, Any]:
+    """What ``--json`` prints of a run."""
+    return {
+        "answer": done.answer,
+        "limited": done.limited,
+        "usage": done.usage,
+        "calls": done.calls,
+        "seconds": done.seconds,
+        "run": done.id,
+        "model": done.model,
+        "system": done.system,
+        "parameters": params,
+        "seed": seed,
+    }
+
+
+def print_bill(done: Run, out: Console) -> None:
+    """The answer, and what it cost."""
+    out.print()
+    text = clean(answer_text(done.result.answer))
+    if not text:
+        out.print(Text("No answer", style="bold yellow"), "(the system abstained)")
+    elif "\n" in text:
+        out.print(Text("Answer", style="bold green"))
+        out.print(Padding(Text(text), (0, 0, 0, 2)))
+    else:
+        out.print(Text.assemble(("Answer  ", "bold green"), (text, "bold")))
+    if done.limited:
+        out.print(Text(f"Ended early: {done.limited}", style="yellow"))
+    u = done.usage
+    bill = [
+        f"{done.calls:,} call{'s' * (done.calls != 1)}",
+        f"{u.tokens:,} tokens ({u.prompt:,} prompt, {u.cached:,} cached, {u.completion:,} written)",
+        clock(done.seconds),
+        dollars(u.money),
+        done.model,
+        f"run {done.id}",
+    ]
+    out.print(Text(" · ".join(bill), style="dim"))

@@ -1,0 +1,48 @@
+"""Models for the tests of the command line; every request is noted in a file."""
+
+import asyncio
+import json
+import os
+import random
+
+from collegium.errors import Unreachable
+
+
+def _note():
+    with open(os.environ["CALLS"], "a") as file:
+        file.write("x\n")
+
+
+def _reply(request, sample, seed):
+    rng = random.Random(f"{seed + sample}/{request.messages[-1].text}")
+    answer = rng.choice([42, 391, 7])
+    fields = (request.schema or {}).get("properties", {})
+    if not fields:
+        return f"It is {answer}."
+    number = fields["answer"].get("type") == "number"
+    data = {"reasoning": "First this,\nthen that.", "answer": answer if number else str(answer)}
+    return json.dumps({name: data[name] for name in fields})
+
+
+async def sampled(request):
+    """Answers drawn from the request's seed, after the pause that $PAUSE asks for."""
+    await asyncio.sleep(float(os.environ.get("PAUSE", "0")))
+    _note()
+    seed = request.seed or 0
+    return [_reply(request, i, seed) for i in range(request.n)]
+
+
+def hostile(request):
+    """Text that would steer a terminal, or be taken for markup."""
+    return "\x1b[2Jgone [red]red[/red] \x07done"
+
+
+def gone(request):
+    """A server that is down."""
+    _note()
+    return Unreachable("the server at 127.0.0.1:9 cannot be reached: connection refused.")
+
+
+async def slow(request):
+    """Never answers."""
+    await asyncio.sleep(600)
