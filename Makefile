@@ -66,7 +66,7 @@ bench: $(VENV)/.installed ## Measure the kernel and the engine; writes results/b
 	$(BIN)/python -m collegium.bench.speed_engine
 
 docs: $(VENV)/.installed ## Build the documentation into site/
-	$(BIN)/python -m mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 lint: $(VENV)/.installed ## Check style
 	$(BIN)/ruff check .

@@ -360,11 +360,16 @@ def try_model(
 
 
 @models.command()
-def tune() -> None:
+def tune(
+    model: Annotated[
+        str | None, typer.Option(help="Measure with this one; the largest here if not given.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
     """Build the engine for this machine's processor; kept only if it is faster."""
     from collegium.commands.models import tune
 
-    tune()
+    tune(model, as_json)
 
 
 @models.command()

@@ -8,6 +8,7 @@ the list of papers, the page of results, and the command reference.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -58,6 +59,11 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
             files.remove(known)
         files.append(File.generated(config, path, content=text))
     return files
+
+
+def on_page_content(html: str, **_: Any) -> str:
+    """Docstrings name things as Sphinx does; leave the name."""
+    return re.sub(r":(?:class|func|meth|mod|data|attr|exc):(?=<code)", "", html)
 
 
 def pages() -> Iterator[tuple[str, str]]:

@@ -11,10 +11,10 @@ from collegium.tasks.answers import normalise_answer
 from collegium.tasks.task import Task
 
 ANSWER_HINT = {
-    "text": "the answer, as short as possible",
-    "number": "the answer as a plain number without units",
+    "text": "the answer in a few words",
+    "number": "a plain number without units",
     "choice": "the letter of the right choice",
-    "latex": "the final answer in LaTeX, without any sentence around it",
+    "latex": "the final result in LaTeX, nothing else",
     "code": "the complete Python code",
 }
 """What to put in the answer field, per kind of answer."""
@@ -41,10 +41,10 @@ def bare_type(task: Task) -> Any:
 
 
 def closing(task: Task) -> str:
-    """How a prompt asks for the form of a worked answer."""
+    """How a prompt asks for a worked answer: the steps, and the form of the last line."""
     if task.answer == "code":
-        return "Give the complete Python code in one code block."
-    return f"End with a line 'Answer: ' and {ANSWER_HINT[task.answer]}."
+        return "Write the complete Python code in one code block."
+    return f"Write short steps, then a last line 'Answer: <{ANSWER_HINT[task.answer]}>'."
 
 
 def answer_of(reply: Reply[Any]) -> Any:

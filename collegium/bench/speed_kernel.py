@@ -1,8 +1,8 @@
 """Measure the kernel's own cost per call, beside LangGraph and pydantic-ai, in one run.
 
 Every contestant answers from an instant scripted model, so what is measured is the frame around
-the call. Ours runs with limits, trace, run store and response cache on; the others have no such
-thing switched on. Run it with ``python -m collegium.bench.speed_kernel``.
+the call. Ours runs with limits, trace and response cache on (and once more with the run store and
+the cache on disk); the others have no such thing switched on. Run it with ``python -m collegium.bench.speed_kernel``.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from typing import Any
 
 import msgspec
 
+from collegium import __version__
 from collegium.bench.machine import machine
 from collegium.errors import missing_extra
-from collegium.kernel import Kernel, Limits, Store
-from collegium.models import ScriptedModel
+from collegium.kernel import Generate, Kernel, Limits, MemoryReplies, Reply, Store, Usage
 
 STEPS = 400
 REPEATS = 5
@@ -38,14 +38,33 @@ class Row(msgspec.Struct, frozen=True):
     microseconds_per_step: float
 
 
-def collegium_agents(store: Store) -> Callable[[int], Steps]:
-    """Agents of one kernel with limits, trace, store and cache on; every prompt is new."""
+class Instant:
+    """A model that answers at once and costs one token each way."""
+
+    name = fingerprint = "instant"
+    context = 0
+    _reply = (Reply(text="ok", usage=Usage(prompt=1, completion=1)),)
+
+    async def generate(self, request: Generate, on_text: object = None) -> tuple[Reply[Any], ...]:
+        """The same reply to everything."""
+        return self._reply
+
+    async def aclose(self) -> None:
+        """Nothing to close."""
+
+
+def collegium_agents(store: Store | None = None) -> Callable[[int], Steps]:
+    """Agents of one kernel with limits, trace and cache on; every prompt is new to the cache.
+
+    Args:
+        store: A run store on disk that trace and cache are written to; None: both stay in memory.
+    """
     kernel = Kernel(
-        ScriptedModel(lambda request: "ok"),
-        limits=Limits(tokens=10**12, calls=10**9, seconds=10**6),
+        Instant(),
+        limits=Limits(tokens=10**12, calls=10**9),
         seed=1,
-        sinks=[store.sink(store.begin("bench", "", {}), "bench", "task")],
-        cache=store,
+        sinks=[store.sink(store.begin("bench", "", {}), "bench", "task")] if store else (),
+        cache=store or MemoryReplies(),
     )
     made = iter(range(10**9))
 
@@ -128,11 +147,10 @@ async def measure() -> list[Row]:
     with tempfile.TemporaryDirectory() as folder:
         store = Store(Path(folder) / "runs.db")
         contestants = {
-            f"collegium {version('collegium')} (limits, trace, store, cache)": collegium_agents(
-                store
-            ),
+            f"collegium {__version__} (limits, trace, cache)": collegium_agents(),
             f"langgraph {version('langgraph')} (one-node loop)": langgraph_agents(),
             f"pydantic-ai {version('pydantic-ai-slim')} (direct.model_request)": pydantic_agents(),
+            f"collegium {__version__} (the same, all on disk)": collegium_agents(store),
         }
         for concurrency in (1, 100):
             times: dict[str, list[float]] = {name: [] for name in contestants}
@@ -152,7 +170,7 @@ def main() -> None:
     ratios = {}
     for concurrency in (1, 100):
         ours, *others = [r for r in rows if r.concurrency == concurrency]
-        for other in others:
+        for other in others[:2]:
             ratio = ours.microseconds_per_step / other.microseconds_per_step
             ratios[f"{other.name.split()[0]}, {concurrency} agents"] = round(ratio, 4)
     report = {

@@ -57,7 +57,9 @@ def list_papers(query: str, kind: str | None, facets: list[str], as_json: bool) 
     summaries = not full and out.width > sum(wide) + name + 40
     if not full:
         heads = (*map(str.ljust, ("paper", "status", "kind"), wide), "year", "name".ljust(name))
-        out.print(heading("  ".join((*heads, "summary" * summaries))), no_wrap=True, overflow="ellipsis")
+        out.print(
+            heading("  ".join((*heads, "summary" * summaries))), no_wrap=True, overflow="ellipsis"
+        )
     for p in found:
         line = Text()
         line.append(p.slug.ljust(wide[0]), style="bold cyan")

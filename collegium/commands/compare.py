@@ -17,7 +17,6 @@ from rich.text import Text
 
 from collegium.bench.compare import Plan, open_models, plan, traces_of
 from collegium.bench.compare import compare as compare_
-from collegium.bench.html import write_html
 from collegium.bench.records import Report
 from collegium.commands.live import Board, print_report
 from collegium.commands.run import unused
@@ -143,6 +142,8 @@ def write_files(report: Report, traces: Traces, folder: Path) -> dict[str, Path]
     Raises:
         BadInput: The folder cannot be written.
     """
+    from collegium.bench.html import write_html  # takes a while to import
+
     files = {
         "report": folder / "report.html",
         "data": folder / "report.json",

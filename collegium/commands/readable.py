@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TextIO
+from typing import IO
 
 from rich.cells import cell_len
 from rich.console import Console
@@ -138,7 +138,7 @@ class Lines:
     """
 
     def __init__(self, out: Console, indent: int = 2, style: str = "") -> None:
-        self._file: TextIO = out.file
+        self._file: IO[str] = out.file
         self._width = out.width if out.width < UNBROKEN else 0
         self._indent = " " * indent
         self._style = Style.parse(style) if out.is_terminal and not out.no_color else Style.null()

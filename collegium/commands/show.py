@@ -7,7 +7,7 @@ import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TextIO, get_args
+from typing import IO, Any, get_args
 
 import msgspec
 from rich import box
@@ -25,16 +25,16 @@ STATUS_STYLE = {"missing": "dim", "runs": "yellow", "faithful": "green", "measur
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
-def console(stream: TextIO | None = None) -> Console:
+def console(stream: IO[str] | None = None) -> Console:
     """A console that prints strings as they are; lines are broken on terminals alone.
 
     Args:
         stream: Where to print; None: standard output.
     """
-    stream = stream if stream is not None else sys.stdout
-    broken = stream.isatty() or "COLUMNS" in os.environ
+    file: IO[str] = stream or sys.stdout
+    broken = file.isatty() or "COLUMNS" in os.environ
     return Console(
-        file=stream,
+        file=file,
         width=None if broken else UNBROKEN,
         markup=False,
         emoji=False,

@@ -199,7 +199,7 @@ class Agent:
         """Decode a reply; ask once more when it does not fit."""
         if reply.tool_calls:
             return reply
-        data = wanted.decode(reply.text)
+        data = wanted.decode(reply.text, cut=reply.finish == "length")
         if not isinstance(data, Unparsed) or wanted.schema is None:
             return msgspec.structs.replace(reply, data=data)
         if wanted.reasoned:
@@ -224,4 +224,5 @@ class Agent:
             outcome="fix",
         )
         (second,) = await self.kernel.call(repair)
-        return msgspec.structs.replace(second, data=wanted.decode(second.text))
+        data = wanted.decode(second.text, cut=second.finish == "length")
+        return msgspec.structs.replace(second, data=data)

@@ -2,6 +2,8 @@
 
 A call is a frozen struct: data that can be traced, hashed, replayed and sent to another machine.
 A new kind of call is a new subclass of :class:`Call` plus a driver that the kernel is given for it.
+None of these can be part of a reference cycle, so the garbage collector need not track them: a
+trace of a million events costs it nothing.
 """
 
 from __future__ import annotations
@@ -55,7 +57,7 @@ class ToolSpec(msgspec.Struct, frozen=True):
     parameters: dict[str, Any]
 
 
-class Message(msgspec.Struct, frozen=True, omit_defaults=True):
+class Message(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """One turn of a conversation: text, pictures, and the tool calls or result it carries."""
 
     role: Role
@@ -65,7 +67,7 @@ class Message(msgspec.Struct, frozen=True, omit_defaults=True):
     tool_call_id: str | None = None
 
 
-class Usage(msgspec.Struct, frozen=True):
+class Usage(msgspec.Struct, frozen=True, gc=False):
     """What a call cost: tokens (cached ones are part of prompt), and money in US dollars."""
 
     prompt: int = 0
@@ -87,7 +89,7 @@ class Usage(msgspec.Struct, frozen=True):
         return self.prompt + self.completion
 
 
-class TokenLogprob(msgspec.Struct, frozen=True):
+class TokenLogprob(msgspec.Struct, frozen=True, gc=False):
     """Natural-log probability of a generated token, with the likeliest alternatives."""
 
     token: str
@@ -95,7 +97,7 @@ class TokenLogprob(msgspec.Struct, frozen=True):
     top: dict[str, float] = {}
 
 
-class Reply(msgspec.Struct, Generic[T], frozen=True, omit_defaults=True):
+class Reply(msgspec.Struct, Generic[T], frozen=True, omit_defaults=True, gc=False):
     """What a model answered: one sample.
 
     Attributes:
@@ -120,7 +122,7 @@ class Reply(msgspec.Struct, Generic[T], frozen=True, omit_defaults=True):
     origin: Origin = "live"
 
 
-class Call(msgspec.Struct, frozen=True, kw_only=True, tag=True, omit_defaults=True):
+class Call(msgspec.Struct, frozen=True, kw_only=True, tag=True, omit_defaults=True, gc=False):
     """A system call: who makes it, and which earlier event it answers or repairs.
 
     Attributes:

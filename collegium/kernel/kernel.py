@@ -238,7 +238,7 @@ class Kernel:
             _event.reset(outside)
         seconds = perf_counter() - begin
         if is_model:
-            usage = sum((r.usage for r in result), Usage())
+            usage = result[0].usage if len(result) == 1 else sum((r.usage for r in result), Usage())
             result = tuple(msgspec.structs.replace(r, call=number) for r in result)
             event = Event(
                 id=number,

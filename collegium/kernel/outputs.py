@@ -44,12 +44,17 @@ class Output(msgspec.Struct, Generic[T], frozen=True):
     type: Any
     reasoned: bool = False
 
-    def decode(self, text: str) -> T | Unparsed:
-        """Read a reply; an unreadable one is a value too."""
+    def decode(self, text: str, *, cut: bool = False) -> T | Unparsed:
+        """Read a reply; an unreadable one is a value too.
+
+        Args:
+            text: The reply.
+            cut: The token cap ended it, so what it ends with may be half of something.
+        """
         if self.schema is None:
             return text.strip() or Unparsed(text, "empty reply")  # type: ignore[return-value]
         if self.reasoned:
-            return self._decode_worked(text)
+            return self._decode_worked(text, cut)
         body = text[text.find("{") : text.rfind("}") + 1] or text
         try:
             if hasattr(self.type, "model_validate_json"):
@@ -59,7 +64,7 @@ class Output(msgspec.Struct, Generic[T], frozen=True):
             return Unparsed(text, str(error))
         return value.answer if self.wrapped else value
 
-    def _decode_worked(self, text: str) -> Any:
+    def _decode_worked(self, text: str, cut: bool) -> Any:
         """Split at the last answer line; its value must be exactly of the type."""
         reasoning, mark, rest = f"\n{text}".rpartition(f"\n{ANSWER_LINE}")
         if not mark:
@@ -67,13 +72,17 @@ class Output(msgspec.Struct, Generic[T], frozen=True):
         line = rest.strip().partition("\n")[0].strip()
         if not line:
             return Unparsed(text, "the answer line is empty")
-        is_text = self.schema == {"type": "string"} or "enum" in (self.schema or {})
+        if cut and "\n" not in rest.lstrip():
+            return Unparsed(text, "the answer line is cut off")
+        schema = self.schema or {}
+        choices = schema.get("enum", ())
+        is_text = schema == {"type": "string"} or any(isinstance(c, str) for c in choices)
         try:
             if is_text:
                 answer = msgspec.convert(line, self.type)
             else:
-                answer = msgspec.json.decode(line, type=self.type)
-        except msgspec.MsgspecError as error:
+                answer = msgspec.json.decode(line.removesuffix("."), type=self.type)
+        except (ValueError, RecursionError) as error:
             return Unparsed(text, f"the answer {line!r} does not fit: {error}")
         return Worked(reasoning.strip(), answer)
 
@@ -92,14 +101,13 @@ def output_of(wanted: Any) -> Output[Any]:
     """
     if wanted is str:
         return Output(schema=None, wrapped=False, type=str)
-    if get_origin(wanted) is Worked:
-        (answer,) = get_args(wanted)
-        return Output(
-            schema=inline(msgspec.json.schema(answer)), wrapped=False, type=answer, reasoned=True
-        )
     if hasattr(wanted, "model_json_schema"):
         return Output(schema=inline(wanted.model_json_schema()), wrapped=False, type=wanted)
     try:
+        if get_origin(wanted) is Worked:
+            (answer,) = get_args(wanted)
+            schema = inline(msgspec.json.schema(answer))
+            return Output(schema=schema, wrapped=False, type=answer, reasoned=True)
         info = msgspec.inspect.type_info(wanted)
         is_object = isinstance(
             info,

@@ -13,7 +13,7 @@ from collegium.errors import BadInput
 from collegium.kernel.calls import AnyCall, Generate, Outcome, Reply, Usage
 
 
-class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One call and how it ended.
 
     Attributes:

@@ -12,7 +12,7 @@ from collegium.models.registry import ModelInfo, known_models, open_model
 from collegium.models.remote import PROVIDERS, RemoteModel
 from collegium.models.replay import RecordingModel, ReplayModel
 from collegium.models.scripted import ScriptedModel
-from collegium.models.tune import TuneImpossible, TuneReport, tune, untune
+from collegium.models.tune import TuneReport, tune, untune
 from collegium.models.weights import EMBEDDED, Weights, cache_folder, weights_path
 
 __all__ = [
@@ -26,7 +26,6 @@ __all__ = [
     "RemoteModel",
     "ReplayModel",
     "ScriptedModel",
-    "TuneImpossible",
     "TuneReport",
     "Weights",
     "cache_folder",

@@ -7,6 +7,7 @@ ends, however that happens. It listens on the loopback interface only and wants 
 from __future__ import annotations
 
 import atexit
+import contextlib
 import json
 import os
 import secrets
@@ -84,7 +85,9 @@ class Engine:
             env=_child_environment(),
             start_new_session=True,  # a Ctrl-C at the terminal is for the program to handle
         )
-        assert self._process.stdin and self._process.stdout and self._process.stderr
+        assert self._process.stdin
+        assert self._process.stdout
+        assert self._process.stderr
         self._reader = threading.Thread(
             target=self._keep_log, args=(self._process.stderr,), daemon=True
         )
@@ -147,10 +150,8 @@ class Engine:
         if os.getpid() != self._owner:
             return  # a fork of the program that started it
         if self._process.stdin:
-            try:
+            with contextlib.suppress(OSError):
                 self._process.stdin.close()
-            except OSError:
-                pass
         try:
             self._process.wait(timeout=3)
         except subprocess.TimeoutExpired:

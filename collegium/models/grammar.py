@@ -8,8 +8,9 @@ from typing import Any
 
 from collegium.kernel.outputs import ANSWER_LINE
 
-NUMBER = r'"-"? [0-9]{1,15} ("." [0-9]{1,10})?'
-INTEGER = r'"-"? [0-9]{1,15}'
+# A full stop may close the line: models like to end sentences, and the reader drops it.
+NUMBER = r'"-"? [0-9]{1,15} ("." [0-9]{1,10})? "."?'
+INTEGER = r'"-"? [0-9]{1,15} "."?'
 
 
 def answer_line_grammar(schema: dict[str, Any]) -> str:
@@ -35,7 +36,8 @@ def _grammar(encoded: str) -> str:
             return head + "value ::= [^\\n]+"
         case "boolean":
             return head + 'value ::= "true" | "false"'
-    from xllamacpp import json_schema_to_grammar
+    import xllamacpp as llama
 
-    rules = json_schema_to_grammar(encoded)
+    engine: Any = llama  # made from C++: it has no types to check
+    rules = engine.json_schema_to_grammar(encoded)
     return head + rules.replace("root ::=", "value ::=", 1)

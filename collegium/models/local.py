@@ -110,7 +110,7 @@ class LocalModel:
 
     @property
     def engine_kind(self) -> str:
-        """ "native" or "wheel"."""
+        """Which engine answers: "native" or "wheel"."""
         return "native" if self._native else "wheel"
 
     async def generate(self, request: Generate, on_text: OnText | None = None) -> tuple[Reply, ...]:

@@ -60,8 +60,15 @@ def wire_parameters(request: Generate, client: Client) -> ModelRequestParameters
     from pydantic_ai.output import OutputObjectDefinition
     from pydantic_ai.tools import ToolDefinition
 
-    tools = [ToolDefinition(tool.name, tool.parameters, tool.description) for tool in request.tools]
-    if request.schema is None:
+    tools = [
+        ToolDefinition(
+            name=tool.name,
+            parameters_json_schema=tool.parameters,
+            description=tool.description,
+        )
+        for tool in request.tools
+    ]
+    if request.schema is None or request.answer_line:  # an answer line is asked for in words
         return ModelRequestParameters(function_tools=tools)
     if client.profile.get("supports_json_schema_output", False):
         return ModelRequestParameters(
@@ -69,7 +76,12 @@ def wire_parameters(request: Generate, client: Client) -> ModelRequestParameters
             output_mode="native",
             output_object=OutputObjectDefinition(request.schema, name=_OUTPUT_TOOL),
         )
-    output = ToolDefinition(_OUTPUT_TOOL, request.schema, "Give the final answer.", kind="output")
+    output = ToolDefinition(
+        name=_OUTPUT_TOOL,
+        parameters_json_schema=request.schema,
+        description="Give the final answer.",
+        kind="output",
+    )
     return ModelRequestParameters(
         function_tools=tools, output_mode="tool", output_tools=[output], allow_text_output=False
     )

@@ -9,7 +9,6 @@ from __future__ import annotations
 import difflib
 import hashlib
 import itertools
-import os
 from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
@@ -32,6 +31,7 @@ _DECISIVE = (
     "stop",
     "seed",
     "schema",
+    "answer_line",
     "tools",
     "logprobs",
     "adapters",
@@ -140,7 +140,8 @@ def _difference(recorded: Generate, asked: Generate) -> str:
         return f"{was.role!r} instead of {now.role!r} as role of message {place + 1}"
     if was.text == now.text:
         return f"other pictures or tool calls in message {place + 1}"
-    at = len(os.path.commonprefix([was.text, now.text]))
+    pairs = zip(was.text, now.text, strict=False)
+    at = sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs))
     start = max(0, at - 20)
     return (
         f"{_short(was.text[start:])} instead of {_short(now.text[start:])} "

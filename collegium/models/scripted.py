@@ -10,7 +10,7 @@ import re
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
@@ -147,10 +147,10 @@ def load_script(name: str, *, delay: float = 0.0, context: int = 0) -> ScriptedM
         public = [k for k, v in members.items() if callable(v) and not k.startswith("_")]
         raise unknown_name(f"function in {path}", attribute, public)
     script = members[attribute]
-    if not callable(script) and not isinstance(script, list | tuple):
+    if not (callable(script) or isinstance(script, list | tuple)):
         raise BadInput(f"model {name!r}: {attribute} is neither a function nor a list of rules.")
     return ScriptedModel(
-        script,
+        cast("Script | Rules", script),
         name,
         delay=delay,
         fingerprint=f"script:{digest}:{attribute}",

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import msgspec
 
-from collegium.errors import CollegiumError, ModelError, missing_extra
+from collegium.errors import BadInput, ModelError, missing_extra
 from collegium.kernel.calls import Generate, Message
 from collegium.models.fetch import pip_command
 from collegium.models.local import LocalModel
@@ -76,10 +76,6 @@ class TuneReport(msgspec.Struct, frozen=True):
     seconds: float
 
 
-class TuneImpossible(CollegiumError):
-    """Something is missing that a build needs; the sentence names the packages."""
-
-
 def tune(*, on_line: OnLine | None = None, model: str | None = None) -> TuneReport:
     """Build the engine for this processor, measure it beside the wheel's, keep the faster one.
 
@@ -88,7 +84,7 @@ def tune(*, on_line: OnLine | None = None, model: str | None = None) -> TuneRepo
         model: The embedded model to measure with; by default the largest one on this machine.
 
     Raises:
-        TuneImpossible: A tool for building is missing, or the build fails.
+        BadInput: A tool for building is missing, or the build fails.
         MissingExtra: The wheel is not installed.
         WeightsMissing: There is no embedded model to measure with.
     """
@@ -141,7 +137,7 @@ def _check_tools() -> str:
     """Make sure a build is possible; returns CMake's generator.
 
     Raises:
-        TuneImpossible: A tool is missing.
+        BadInput: A tool is missing.
     """
     missing = []
     if not shutil.which("cmake"):
@@ -151,7 +147,7 @@ def _check_tools() -> str:
     if not compiler or (generator == "Unix Makefiles" and not shutil.which("make")):
         missing.append("build-essential")
     if missing:
-        raise TuneImpossible(
+        raise BadInput(
             f"building the engine needs {' and '.join(missing)}; on Debian or Ubuntu: "
             f"sudo apt install {' '.join(missing)} (ninja-build makes it quicker). "
             "The wheel's engine goes on working without."
@@ -180,7 +176,7 @@ def _download(folder: Path, version: str) -> Path:
     archives = sorted(folder.rglob("xllamacpp-*.tar.gz"))
     if not archives:
         words = (done.stderr.strip() or "pip said nothing").splitlines()[-1]
-        raise TuneImpossible(f"the source of xllamacpp {version} could not be fetched: {words}")
+        raise BadInput(f"the source of xllamacpp {version} could not be fetched: {words}")
     return archives[0]
 
 
@@ -216,7 +212,7 @@ def _build(source: Path, build: Path, generator: str, say: OnLine) -> Path:
                 raise
         if process.returncode:
             errors = [line for line in last if "rror" in line] or last
-            raise TuneImpossible(f"building the engine failed: {errors[-1] if errors else '?'}")
+            raise BadInput(f"building the engine failed: {errors[-1] if errors else '?'}")
     return build / "bin" / "llama-server"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 from collections.abc import Callable
@@ -207,10 +208,8 @@ def file_sha256(path: Path, on_bytes: Callable[[int], None] | None = None) -> st
             if on_bytes:
                 on_bytes(done)
     stamp = _Stamp(status.st_size, status.st_mtime_ns, digest.hexdigest())
-    try:
+    with contextlib.suppress(OSError):  # a read-only folder of models: checked again next time
         stamp_file(path).write_bytes(msgspec.json.encode(stamp))
-    except OSError:
-        pass  # a read-only folder of models: checked again next time
     return stamp.sha256
 
 

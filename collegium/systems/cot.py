@@ -10,7 +10,7 @@ PROFILE = "You solve problems step by step. Each step is one short calculation o
 
 def question(task: Task) -> str:
     """The prompt that asks for short steps and then the answer."""
-    return f"{task.text}\n\nWrite short steps. {closing(task)}"
+    return f"{task.text}\n\n{closing(task)}"
 
 
 @system("cot", paper=None, cost=lambda p: 1)

@@ -130,7 +130,7 @@ def debate_prompt(task: Task, heard: tuple[Mail, ...]) -> str:
     else:
         quoted = "\n\n".join(f"One agent's solution:\n{m.text}" for m in heard)
         said = f"Other agents solved the same problem.\n\n{quoted}\n\nWeigh them against your own."
-    return f"{said} Write short steps again. {closing(task)}"
+    return f"{said} Then solve the problem again. {closing(task)}"
 
 
 def conclude(

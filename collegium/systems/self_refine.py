@@ -30,10 +30,7 @@ async def self_refine(
     if turns < 1:
         raise BadInput(f"self-refine needs at least one turn, not {turns}.")
     solver = kernel.agent("solver", profile=f"{PROFILE} {task.rules}".strip())
-    verify = (
-        "Check your last answer step by step for mistakes. Then write the short steps again, "
-        f"corrected where needed. {closing(task)}"
-    )
+    verify = f"Check your last answer for mistakes and solve the problem again. {closing(task)}"
     replies = []
     answers = []
     for turn in range(turns):

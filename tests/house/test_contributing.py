@@ -53,7 +53,7 @@ def test_the_system_passes_its_tests(example: Path) -> None:
             **os.environ,
             "PYTHONPATH": str(ROOT),
             "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
-            "PYTEST_PLUGINS": "pytest_asyncio",
+            "PYTEST_PLUGINS": "pytest_asyncio.plugin",
         },
         capture_output=True,
         text=True,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Callable
 from typing import Any
 
@@ -87,4 +86,4 @@ def ask_for(agent: str | Agent = "a", text: str = "hello", **fields: Any) -> Gen
 
 def worked(answer: Any, reasoning: str = "Because.") -> str:
     """A reply of reasoning and answer, as systems ask for it."""
-    return json.dumps({"reasoning": reasoning, "answer": answer})
+    return f"{reasoning}\nAnswer: {answer}"

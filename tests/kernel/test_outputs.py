@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collegium.errors import BadInput
-from collegium.kernel import Kernel, Reply, Unparsed, output_of
+from collegium.kernel import Kernel, Reply, Unparsed, Worked, output_of
 from tests.kernel.support import Scripted, inorder
 
 
@@ -235,9 +235,80 @@ async def test_a_reply_that_was_cut_off_is_asked_for_again_but_shorter() -> None
     reply = await Kernel(model).agent("a").ask("?", output=list[int])
     assert reply.data == [1]
     assert model.prompts[1] == (
-        "Your reply was cut off before it was complete. Be much shorter. "
+        "Your reply was cut off before it was complete; be much shorter. "
         "Reply with the JSON object alone."
     )
+
+
+WORKED: list[tuple[Any, str, Any]] = [
+    (float, "5 + 7 = 12\nAnswer: 12", Worked("5 + 7 = 12", 12.0)),
+    (int, "Answer: 12", Worked("", 12)),
+    (int, "Answer: 3\nNo, wrong.\nAnswer: 4\n\nDone.", Worked("Answer: 3\nNo, wrong.", 4)),
+    (str, "He is.\nAnswer: Victor Hugo ", Worked("He is.", "Victor Hugo")),
+    (str, "Answer: 12", Worked("", "12")),
+    (Literal["A", "B"], "Both?\nAnswer: B", Worked("Both?", "B")),
+    (Literal[1, 2], "Both?\nAnswer: 2", Worked("Both?", 2)),
+    (bool, "Answer: true", Worked("", True)),
+    (list[int], "Answer: [1, 2]", Worked("", [1, 2])),
+    (Point, 'Answer: {"x": 1}', Worked("", Point(1))),
+]
+
+
+@pytest.mark.parametrize(("answer", "text", "value"), WORKED)
+async def test_reasoning_and_then_an_answer_of_a_type(answer: Any, text: str, value: Any) -> None:
+    model = Scripted(text)
+    reply = await Kernel(model).agent("a").ask("?", output=Worked[answer])
+    assert reply.data == value
+    assert type(reply.data.answer) is type(value.answer)
+    (request,) = model.requests
+    assert request.answer_line
+    assert request.schema is not None
+    assert not any("$ref" in node for node in nodes(request.schema))
+
+
+@pytest.mark.parametrize(
+    ("answer", "text", "reason"),
+    [
+        (int, "It is 12.", "there is no last line that begins 'Answer:'"),
+        (int, "The Answer: 12", "there is no last line"),
+        (int, "Answer:\n12 it", "the answer '12 it' does not fit"),
+        (int, "Answer:", "the answer line is empty"),
+        (int, "Answer: twelve", "the answer 'twelve' does not fit"),
+        (int, "Answer: 12 apples", "does not fit"),
+        (Literal["A", "B"], "Answer: C", "the answer 'C' does not fit"),
+        (list[Any], "Answer: " + "[" * 100_000, "does not fit"),
+    ],
+)
+def test_an_answer_line_that_does_not_fit_is_unparsed(answer: Any, text: str, reason: str) -> None:
+    value = output_of(Worked[answer]).decode(text)
+    assert isinstance(value, Unparsed)
+    assert value.text == text
+    assert reason in value.reason
+
+
+@pytest.mark.parametrize("wanted", [Worked[complex], Worked[Leaf]])
+def test_reasoning_needs_an_answer_with_a_schema(wanted: Any) -> None:
+    with pytest.raises(BadInput, match="no typed output can be made of"):
+        output_of(wanted)
+
+
+async def test_half_an_answer_line_is_no_answer() -> None:
+    half: Reply[Any] = Reply("100 + 25\nAnswer: 12", finish="length")
+    model = Scripted(inorder(half, "Answer: 125"))
+    reply = await Kernel(model).agent("a").ask("?", output=Worked[int])
+    assert reply.data == Worked("", 125)
+    assert model.prompts[1] == (
+        "Your reply was cut off before it was complete; be much shorter. "
+        "Reply with the last line alone, which begins 'Answer:'."
+    )
+    # What was cut off after the line does not matter.
+    beyond: Reply[Any] = Reply("Answer: 12\nAnd then", finish="length")
+    model = Scripted(beyond)
+    reply = await Kernel(model).agent("a").ask("?", output=Worked[int])
+    assert reply.data == Worked("", 12)
+    # Cut off twice it is no answer at all.
+    reply = await Kernel(Scripted(half)).agent("a").ask("?", output=Worked[int])
+    assert isinstance(reply.data, Unparsed)
 
 
 async def test_text_that_was_cut_off_is_text() -> None:

@@ -15,14 +15,14 @@ from collegium.tasks.task import Task
 from tests.kernel.support import Scripted, inorder, worked
 
 TASK = Task(id="t", prompt="What is 5 + 7?", rules="Count in tens.", answer="number")
-PROFILE = "You solve problems step by step: a few short steps, then the answer. Count in tens."
-ASK = (
-    "What is 5 + 7?\n\nReason in a few short steps, "
-    "then give the answer as a plain number without units."
+PROFILE = (
+    "You solve problems step by step. Each step is one short calculation or thought. Count in tens."
 )
+CLOSING = "End with a line 'Answer: ' and the answer as a plain number without units."
+ASK = f"What is 5 + 7?\n\nWrite short steps. {CLOSING}"
 VERIFY = (
-    "Check your last answer step by step for mistakes. Then state your reasoning again, "
-    "corrected where needed, and give the answer as a plain number without units."
+    "Check your last answer step by step for mistakes. Then write the short steps again, "
+    f"corrected where needed. {CLOSING}"
 )
 
 
@@ -37,7 +37,7 @@ async def test_direct_asks_once_for_the_bare_answer() -> None:
     assert turns(model) == [
         [
             ("system", "Answer the question. Count in tens."),
-            ("user", "What is 5 + 7?\n\nGive the answer as a plain number without units."),
+            ("user", "What is 5 + 7?\n\nGive only the answer as a plain number without units."),
         ]
     ]
     (request,) = model.requests
@@ -53,8 +53,7 @@ async def test_cot_asks_once_for_reasoning_and_answer() -> None:
     assert turns(model) == [[("system", PROFILE), ("user", ASK)]]
     (request,) = model.requests
     assert (request.n, request.temperature, request.max_tokens) == (1, 0.0, 384)
-    assert request.schema is not None
-    assert list(request.schema["properties"]) == ["reasoning", "answer"]
+    assert (request.schema, request.answer_line) == ({"type": "number"}, True)
     assert result.answer == 12
 
 
@@ -62,7 +61,9 @@ async def test_choices_are_listed_and_answered_by_letter() -> None:
     task = Task(id="t", prompt="Which?", answer="choice", choices=("red", "green"))
     model = Scripted('{"answer": "B"}')
     result = await direct(task, Kernel(model))
-    assert model.prompts == ["Which?\n\nA. red\nB. green\n\nGive the letter of the right choice."]
+    assert model.prompts == [
+        "Which?\n\nA. red\nB. green\n\nGive only the letter of the right choice."
+    ]
     assert result.answer == "B"
 
 
