@@ -73,14 +73,14 @@ lint: $(VENV)/.installed ## Check style
 	$(BIN)/ruff format --check .
 
 types: $(VENV)/.installed ## Check types
-	$(BIN)/pyright
+	$(BIN)/pyright --pythonpath $(BIN)/python
 
 format: $(VENV)/.installed ## Put the code into its form
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
 record: $(VENV)/.installed ## Record model replies anew, for tests that replay them
-	$(BIN)/python -m pytest --record $(ARGS)
+	$(BIN)/python -m pytest --record $(ARGS) || [ $$? -eq 5 ]
 
 status: $(VENV)/.installed ## Note which checks of which paper pass, and renew the table in README.md
 	@$(MAKE) --no-print-directory test ARGS=--write-must-show

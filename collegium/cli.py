@@ -77,7 +77,10 @@ Json = Annotated[bool, typer.Option("--json", metavar="", help="Print JSON.")]
 Model = Annotated[
     str,
     typer.Option(
-        "--model", "-m", help="local, local-small, local-tiny, openai:NAME, anthropic:NAME ..."
+        "--model",
+        "-m",
+        metavar="MODEL",
+        help="local, local-small, local-tiny, openai:NAME, anthropic:NAME ...",
     ),
 ]
 Roles = Annotated[
@@ -138,14 +141,24 @@ def run(
     choice: Annotated[
         list[str] | None, typer.Option(metavar="TEXT", help="One of the choices; repeatable.")
     ] = None,
-    max_tokens: Annotated[int | None, typer.Option(help="Tokens it may spend.")] = None,
-    max_calls: Annotated[int | None, typer.Option(help="Model calls it may make.")] = None,
-    max_seconds: Annotated[float | None, typer.Option(help="Seconds it may take.")] = None,
-    max_money: Annotated[float | None, typer.Option(help="US dollars it may spend.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Makes the run repeatable.")] = None,
+    max_tokens: Annotated[
+        int | None, typer.Option(metavar="N", help="Tokens it may spend.")
+    ] = None,
+    max_calls: Annotated[
+        int | None, typer.Option(metavar="N", help="Model calls it may make.")
+    ] = None,
+    max_seconds: Annotated[
+        float | None, typer.Option(metavar="SECONDS", help="Seconds it may take.")
+    ] = None,
+    max_money: Annotated[
+        float | None, typer.Option(metavar="DOLLARS", help="US dollars it may spend.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(metavar="N", help="Makes the run repeatable.")] = None,
     cache: Cache = False,
     fast: Fast = False,
-    trace: Annotated[Path | None, typer.Option(help="Write the trace to this file.")] = None,
+    trace: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the trace to this file.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Run one system on one task; see what its agents say, the answer and the bill."""
@@ -180,7 +193,7 @@ def compare(
     systems: Annotated[
         list[str],
         typer.Argument(
-            metavar="SYSTEM...", help="Systems, with parameters if wished: mad:agents=4,rounds=2."
+            metavar="SYSTEM", help="Systems, with parameters if wished: mad:agents=4,rounds=2."
         ),
     ],
     on: Annotated[
@@ -194,9 +207,15 @@ def compare(
     ],
     model: Model = "local",
     role: Roles = None,
-    limit: Annotated[int | None, typer.Option(help="How many questions; all if not given.")] = None,
-    split: Annotated[str, typer.Option(help="test, validation or train.")] = "test",
-    seed: Annotated[int, typer.Option(help="Fixes questions, sampling and statistics.")] = 0,
+    limit: Annotated[
+        int | None, typer.Option(metavar="N", help="How many questions; all if not given.")
+    ] = None,
+    split: Annotated[
+        str, typer.Option(metavar="SPLIT", help="test, validation or train.")
+    ] = "test",
+    seed: Annotated[
+        int, typer.Option(metavar="N", help="Fixes questions, sampling and statistics.")
+    ] = 0,
     budget: Annotated[
         int | None, typer.Option(metavar="TOKENS", help="Tokens per question and system.")
     ] = None,
@@ -221,7 +240,9 @@ def compare(
             "--resume", metavar="", help="Go on with the last run of the same comparison."
         ),
     ] = False,
-    workers: Annotated[int, typer.Option(help="Questions worked on at the same time.")] = 1,
+    workers: Annotated[
+        int, typer.Option(metavar="N", help="Questions worked on at the same time.")
+    ] = 1,
     ray: Annotated[
         str | None, typer.Option(metavar="ADDRESS|auto", help="Spread over a Ray cluster.")
     ] = None,
@@ -263,12 +284,17 @@ def trace(
             metavar="RUN|FILE", help="A run's id or its beginning, 'last', or a trace file."
         ),
     ] = None,
-    agent: Annotated[str | None, typer.Option(help="Only this agent.")] = None,
+    agent: Annotated[str | None, typer.Option(metavar="AGENT", help="Only this agent.")] = None,
     kind: Annotated[
-        str | None, typer.Option(help="generate, use-tool, send, receive or ask-human.")
+        str | None,
+        typer.Option(metavar="KIND", help="generate, use-tool, send, receive or ask-human."),
     ] = None,
-    system: Annotated[str | None, typer.Option(help="Only this system of a comparison.")] = None,
-    task: Annotated[str | None, typer.Option(help="Only this question of a comparison.")] = None,
+    system: Annotated[
+        str | None, typer.Option(metavar="SYSTEM", help="Only this system of a comparison.")
+    ] = None,
+    task: Annotated[
+        str | None, typer.Option(metavar="TASK", help="Only this question of a comparison.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Read what a run did, call by call; without a run, list the last ones."""
@@ -283,7 +309,9 @@ def trace(
 @app.command(rich_help_panel=LOOK)
 def papers(
     query: Annotated[str, typer.Argument(metavar="QUERY", help="Words to look for.")] = "",
-    kind: Annotated[str | None, typer.Option(help="Only this kind, such as 'guard'.")] = None,
+    kind: Annotated[
+        str | None, typer.Option(metavar="KIND", help="Only this kind, such as 'guard'.")
+    ] = None,
     facet: Annotated[
         list[str] | None,
         typer.Option(metavar="NAME=VALUE", help="Only with this facet; repeatable."),
@@ -349,8 +377,10 @@ def pull(
 def try_model(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Any model.")],
     prompt: Annotated[str, typer.Argument(metavar="PROMPT", help="What to ask it.")],
-    max_tokens: Annotated[int, typer.Option(help="Longest answer.")] = 256,
-    temperature: Annotated[float, typer.Option(help="0 for the likeliest words.")] = 0.7,
+    max_tokens: Annotated[int, typer.Option(metavar="N", help="Longest answer.")] = 256,
+    temperature: Annotated[
+        float, typer.Option(metavar="T", help="0 for the likeliest words.")
+    ] = 0.7,
     as_json: Json = False,
 ) -> None:
     """Ask a model something, and see how fast it reads and writes."""
@@ -362,7 +392,8 @@ def try_model(
 @models.command()
 def tune(
     model: Annotated[
-        str | None, typer.Option(help="Measure with this one; the largest here if not given.")
+        str | None,
+        typer.Option(metavar="MODEL", help="Measure with this one; the largest here if not given."),
     ] = None,
     as_json: Json = False,
 ) -> None:

@@ -11,7 +11,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-WIDTH, HEIGHT = 1200, 1000
+WIDTH, HEIGHT = 1200, 1280
 
 
 def take_picture(page: Path, picture: Path, *, height: int = HEIGHT) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 
-from facts import MEANING, ROOT, address, first_sentence, status, table
+from facts import MEANING, ROOT, STATUS, address, first_sentence, status, table
 
 from collegium.catalog import kinds, papers
 
@@ -24,7 +24,10 @@ def papers_table() -> str:
         (f"[{p.name}]({address(p)})", p.kind, first_sentence(p.summary), status(p))
         for p in sorted(papers(), key=lambda p: (order.index(p.kind), p.name.casefold()))
     ]
-    return f"{table(('paper', 'kind', 'what it does', 'status'), rows)}\n\nStatus: {MEANING}"
+    there = sum(status(p) != STATUS["missing"] for p in papers())
+    verb = "runs" if there == 1 else "run"
+    intro = f"{there} of {len(rows)} papers {verb} so far. Status: {MEANING}"
+    return f"{intro}\n\n{table(('paper', 'kind', 'what it does', 'status'), rows)}"
 
 
 def renewed(text: str) -> str:

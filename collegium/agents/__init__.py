@@ -12,6 +12,13 @@ from collegium.agents.solving import (
 from collegium.agents.voting import Vote, majority
 
 __all__ = [
-    "ANSWER_HINT", "Vote", "answer_of", "answer_type", "bare_type", "closing", "majority", "vote",
+    "ANSWER_HINT",
+    "Vote",
+    "answer_of",
+    "answer_type",
+    "bare_type",
+    "closing",
+    "majority",
+    "vote",
     "worked_type",
 ]

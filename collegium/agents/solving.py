@@ -49,8 +49,8 @@ def closing(task: Task) -> str:
 
 def answer_of(reply: Reply[Any]) -> Any:
     """The answer inside a reply; :class:`Unparsed` when there is none."""
-    if isinstance(reply.data, Unparsed) or reply.data is None:
-        return reply.data or Unparsed(reply.text, "no answer")
+    if reply.data is None:
+        return Unparsed(reply.text, "no answer")
     return reply.data.answer if isinstance(reply.data, Worked) else reply.data
 
 

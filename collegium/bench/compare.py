@@ -282,7 +282,9 @@ def summarise(
     """Make the report of the outcomes there are."""
     by_system = {
         e.label: [
-            done[e.label, i.task.id] for i in planned.benchmark.items if (e.label, i.task.id) in done
+            done[e.label, i.task.id]
+            for i in planned.benchmark.items
+            if (e.label, i.task.id) in done
         ]
         for e in planned.entries
     }
@@ -296,9 +298,7 @@ def summarise(
         for i, a in enumerate(labels)
         for b in labels[i + 1 :]
     )
-    ranking, verdict, factor = rank(
-        rows, pairs, curve=curve, controls=planned.benchmark.controls
-    )
+    ranking, verdict, factor = rank(rows, pairs, curve=curve, controls=planned.benchmark.controls)
     return Report(
         run=run,
         created=created,
@@ -333,5 +333,3 @@ def traces_of(store: Store, run: str) -> dict[tuple[str, str], list[Event]]:
     for system, task, event in store.events(run):
         grouped.setdefault((system, task), []).append(event)
     return grouped
-
-

@@ -140,8 +140,8 @@ def attack_success(
     return tuple(rounds[t] for t in sorted(rounds))
 
 
-def spread_of_leaks(notes: Mapping[str, Any], secret: str, leaks: Callable[[str, str], bool]) -> (
-    tuple[tuple[bool, ...], ...]
-):
+def spread_of_leaks(
+    notes: Mapping[str, Any], secret: str, leaks: Callable[[str, str], bool]
+) -> tuple[tuple[bool, ...], ...]:
     """Who leaked in which round of one debate: ``result[t][j]``, to follow one leak onward."""
     return tuple(tuple(leaks(text, secret) for text in row) for row in notes.get("texts", ()))

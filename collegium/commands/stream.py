@@ -50,6 +50,7 @@ class Floor:
         self._writing: dict[Speaker, str] = {}
         self._finished: list[Event] = []
         self._said = False
+        self._failures: list[Text] = []
 
     def on_text(self, agent: str, sample: int, piece: str) -> None:
         """Take a piece of a reply that is being written."""
@@ -86,11 +87,18 @@ class Floor:
         self._lines = Lines(self._out)
 
     def _head(self, agent: str, sample: int) -> None:
+        self._tell_failures()
         if self._said:
             self._out.print()
         self._said = True
         number = f" (sample {sample + 1})" if sample else ""
         self._out.print(Text(f"{clean(agent)}{number}", style=f"bold {self._colour[agent]}"))
+
+    def _tell_failures(self) -> None:
+        """Tell what failed once the run goes on after it; what ends a run is told at its end."""
+        for failure in self._failures:
+            self._out.print(failure)
+        self._failures.clear()
 
     def _print(self, event: Event) -> None:
         call = event.call
@@ -108,7 +116,8 @@ class Floor:
         elif isinstance(call, UseTool):
             given = excerpt(msgspec.json.encode(call.arguments, enc_hook=repr).decode())
             gave = excerpt(str(event.value)) if not event.error else "failed"
+            self._tell_failures()
             text = f"{clean(call.agent)} uses {clean(call.tool)}({given}): {gave}"
             self._out.print(Text(text, style=self._colour[call.agent]))
-        if event.error:
-            self._out.print(Text(f"  {clean(event.error)}", style="red"))
+        if event.error and event.error != "CancelledError":
+            self._failures.append(Text(f"{clean(call.agent)}: {clean(event.error)}", style="red"))

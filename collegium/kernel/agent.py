@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 import msgspec
 
-from collegium.errors import BadInput
+from collegium.errors import BadInput, LimitReached
 from collegium.kernel.calls import (
     AskHuman,
     Generate,
@@ -22,12 +22,15 @@ from collegium.kernel.calls import (
     Unparsed,
     UseTool,
 )
-from collegium.kernel.outputs import ANSWER_LINE, Output, output_of
+from collegium.kernel.outputs import ANSWER_LINE, Output, Worked, output_of
 
 if TYPE_CHECKING:
     from collegium.kernel.kernel import Kernel
 
 T = TypeVar("T")
+
+CONCLUSION_TOKENS = 64
+"""Cap on the short reply that states the answer of reasoning that left it out."""
 
 
 class Agent:
@@ -152,7 +155,6 @@ class Agent:
             stop=tuple(stop),
             seed=self._next_seed(),
             schema=wanted.schema,
-            answer_line=wanted.reasoned,
             tools=self._specs() if tools else (),
             logprobs=logprobs,
             adapters=tuple(adapters),
@@ -200,23 +202,56 @@ class Agent:
         if reply.tool_calls:
             return reply
         data = wanted.decode(reply.text, cut=reply.finish == "length")
-        if not isinstance(data, Unparsed) or wanted.schema is None:
+        plain_text = wanted.schema is None and not wanted.reasoned
+        if not isinstance(data, Unparsed) or plain_text:
             return msgspec.structs.replace(reply, data=data)
-        if wanted.reasoned:
-            form = f"Reply with the last line alone, which begins {ANSWER_LINE!r}."
-        else:
-            form = "Reply with the JSON object alone."
+        try:
+            if wanted.reasoned:
+                return await self._conclude(reply, call, wanted)
+            return await self._repair(reply, call, wanted, data)
+        except LimitReached:  # the reply itself was paid for: it stays, as an abstention
+            return msgspec.structs.replace(reply, data=data)
+
+    async def _repair(
+        self, reply: Reply[Any], call: Generate, wanted: Output[Any], data: Unparsed
+    ) -> Reply[Any]:
+        """Ask for the whole value again, saying what was wrong with the first."""
         if reply.finish == "length":
             problem = "Your reply was cut off before it was complete; be much shorter."
         else:
             problem = f"That reply does not fit: {data.reason}."
+        second = await self._again(reply, call, f"{problem} Reply with the JSON object alone.")
+        data = wanted.decode(second.text, cut=second.finish == "length")
+        return msgspec.structs.replace(second, data=data)
+
+    async def _conclude(self, reply: Reply[Any], call: Generate, wanted: Output[Any]) -> Reply[Any]:
+        """Ask for the answer that worked reasoning left out; the reply then holds both."""
+        alone = output_of(wanted.type)
+        form = 'the JSON object {"answer": ...}' if alone.wrapped else "that answer"
+        if alone.schema is not None and not alone.wrapped:
+            form = "the JSON object"
+        second = await self._again(
+            reply,
+            msgspec.structs.replace(
+                call, schema=alone.schema, temperature=0.0, max_tokens=CONCLUSION_TOKENS
+            ),
+            f"So what is your final answer? Reply with {form} alone.",
+        )
+        answer = alone.decode(second.text, cut=second.finish == "length")
+        if isinstance(answer, Unparsed):
+            return msgspec.structs.replace(second, text=reply.text, data=answer)
+        stated = answer if isinstance(answer, str) else msgspec.json.encode(answer).decode()
+        text = f"{reply.text.rstrip()}\n{ANSWER_LINE} {stated}"
+        return msgspec.structs.replace(
+            second, text=text, data=Worked(reply.text.strip(), answer), logprobs=reply.logprobs
+        )
+
+    async def _again(self, reply: Reply[Any], call: Generate, request: str) -> Reply[Any]:
+        """Put a request after a reply that does not fit; the turn is labelled a fix of it."""
+        turns = (Message("assistant", reply.text), Message("user", request))
         repair = msgspec.structs.replace(
             call,
-            messages=(
-                *call.messages,
-                Message("assistant", reply.text),
-                Message("user", f"{problem} {form}"),
-            ),
+            messages=(*call.messages, *turns),
             n=1,
             seed=self._next_seed(),
             parent=reply.call,
@@ -224,5 +259,4 @@ class Agent:
             outcome="fix",
         )
         (second,) = await self.kernel.call(repair)
-        data = wanted.decode(second.text, cut=second.finish == "length")
-        return msgspec.structs.replace(second, data=data)
+        return second

@@ -149,8 +149,6 @@ class Generate(Call, frozen=True, kw_only=True, tag="generate", omit_defaults=Tr
         stop: Sequences the reply ends before; cut by the kernel whatever the engine does.
         seed: Seed of sample 0; sample i is drawn with ``seed + i``.
         schema: JSON schema the text must satisfy.
-        answer_line: The schema is that of a last line ``Answer: <value>``, before which the model
-            reasons freely (a string or enum stands there without quotes).
         tools: Tools the model may ask for.
         logprobs: How many alternatives per token to report (0: no log-probs).
         adapters: LoRA adapters to apply, as (name, scale).
@@ -168,7 +166,6 @@ class Generate(Call, frozen=True, kw_only=True, tag="generate", omit_defaults=Tr
     stop: tuple[str, ...] = ()
     seed: int | None = None
     schema: dict[str, Any] | None = None
-    answer_line: bool = False
     tools: tuple[ToolSpec, ...] = ()
     logprobs: int = 0
     adapters: tuple[tuple[str, float], ...] = ()

@@ -25,7 +25,6 @@ def request_key(call: Generate) -> str:
         call.stop,
         call.seed,
         call.schema,
-        call.answer_line,
         call.tools,
         call.logprobs,
         call.adapters,

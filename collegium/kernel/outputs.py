@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any, Generic, TypeVar, get_args, get_origin
+from typing import Any, Generic, Literal, TypeVar, get_args, get_origin
 
 import msgspec
 
@@ -20,8 +20,9 @@ ANSWER_LINE = "Answer:"
 class Worked(msgspec.Struct, Generic[T], frozen=True):
     """Reasoning in plain text, then an answer of a type on a last line of its own.
 
-    Small models reason far better in plain text than inside a JSON string, so this form leaves the
-    reasoning free and constrains the answer alone.
+    Small models reason far better in plain text than inside a JSON string, and ramble when a
+    grammar forbids them to end. So the whole reply is free; where its answer line is missing or
+    does not fit, one short question more asks for the answer alone, under the answer's schema.
     """
 
     reasoning: str
@@ -36,7 +37,7 @@ class Output(msgspec.Struct, Generic[T], frozen=True):
         wrapped: Whether the value sits in an object under "answer" (numbers, choices, lists:
             models keep objects far better than bare values).
         type: The type to decode.
-        reasoned: Free reasoning comes first; the schema is that of the answer line.
+        reasoned: Free reasoning comes first and ``type`` is that of the answer line.
     """
 
     schema: dict[str, Any] | None
@@ -51,10 +52,10 @@ class Output(msgspec.Struct, Generic[T], frozen=True):
             text: The reply.
             cut: The token cap ended it, so what it ends with may be half of something.
         """
-        if self.schema is None:
-            return text.strip() or Unparsed(text, "empty reply")  # type: ignore[return-value]
         if self.reasoned:
             return self._decode_worked(text, cut)
+        if self.schema is None:
+            return text.strip() or Unparsed(text, "empty reply")  # type: ignore[return-value]
         body = text[text.find("{") : text.rfind("}") + 1] or text
         try:
             if hasattr(self.type, "model_validate_json"):
@@ -65,26 +66,30 @@ class Output(msgspec.Struct, Generic[T], frozen=True):
         return value.answer if self.wrapped else value
 
     def _decode_worked(self, text: str, cut: bool) -> Any:
-        """Split at the last answer line; its value must be exactly of the type."""
-        reasoning, mark, rest = f"\n{text}".rpartition(f"\n{ANSWER_LINE}")
+        """Split at the last answer line; its value must be of the type, nothing more or less."""
+        reasoning, mark, rest = text.rpartition(ANSWER_LINE)
         if not mark:
             return Unparsed(text, f"there is no last line that begins {ANSWER_LINE!r}")
-        line = rest.strip().partition("\n")[0].strip()
+        line = rest.strip().partition("\n")[0].strip().strip("*").strip()
         if not line:
             return Unparsed(text, "the answer line is empty")
         if cut and "\n" not in rest.lstrip():
             return Unparsed(text, "the answer line is cut off")
-        schema = self.schema or {}
-        choices = schema.get("enum", ())
-        is_text = schema == {"type": "string"} or any(isinstance(c, str) for c in choices)
         try:
-            if is_text:
-                answer = msgspec.convert(line, self.type)
+            if self.type is str:
+                answer = line
+            elif hasattr(self.type, "model_validate_json"):
+                answer = self.type.model_validate_json(line)
+            elif get_origin(self.type) is Literal and isinstance(get_args(self.type)[0], str):
+                answer = msgspec.convert(line.rstrip(".)"), self.type)
             else:
-                answer = msgspec.json.decode(line.removesuffix("."), type=self.type)
+                # models like to end sentences, to name a currency, to group thousands
+                plain = line.rstrip(".").lstrip("$") if self.type in (int, float) else line
+                plain = plain.replace(",", "") if self.type in (int, float) else plain
+                answer = msgspec.json.decode(plain, type=self.type)
         except (ValueError, RecursionError) as error:
             return Unparsed(text, f"the answer {line!r} does not fit: {error}")
-        return Worked(reasoning.strip(), answer)
+        return Worked(reasoning.strip().rstrip("*").rstrip(), answer)
 
 
 @lru_cache(maxsize=256)
@@ -106,8 +111,8 @@ def output_of(wanted: Any) -> Output[Any]:
     try:
         if get_origin(wanted) is Worked:
             (answer,) = get_args(wanted)
-            schema = inline(msgspec.json.schema(answer))
-            return Output(schema=schema, wrapped=False, type=answer, reasoned=True)
+            output_of(answer)  # the answer alone must be askable too
+            return Output(schema=None, wrapped=False, type=answer, reasoned=True)
         info = msgspec.inspect.type_info(wanted)
         is_object = isinstance(
             info,

@@ -8,7 +8,6 @@ from typing import Any, Literal
 import msgspec
 
 from collegium.kernel.calls import Generate, Message, Reply, TokenLogprob, ToolCall, Usage
-from collegium.models.grammar import answer_line_grammar
 
 Finish = Literal["stop", "length", "tool"]
 
@@ -61,9 +60,7 @@ def chat_body(request: Generate, *, n: int, seed: int | None, stream: bool) -> d
         body["max_tokens"] = request.max_tokens
     if request.stop:
         body["stop"] = list(request.stop)
-    if request.schema is not None and request.answer_line:
-        body["grammar"] = answer_line_grammar(request.schema)
-    elif request.schema is not None:
+    if request.schema is not None:
         body["response_format"] = {
             "type": "json_schema",
             "json_schema": {"name": "reply", "schema": request.schema, "strict": True},
@@ -101,7 +98,8 @@ class Draft:
 
     def add(self, part: dict[str, Any]) -> str:
         """Take in a message or a piece of one; returns the text it brought."""
-        text = part.get("content") or ""
+        # What a model writes after it asked for a tool would be its own idea of the result.
+        text = "" if self._calls else part.get("content") or ""
         self.text += text
         for place, call in enumerate(part.get("tool_calls") or ()):
             known = self._calls.setdefault(

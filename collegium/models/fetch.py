@@ -212,7 +212,7 @@ def _get_rest(
         if sums and weights.sha256 not in sums:
             raise _UnavailableError("the model hub has another version of the file")
         with partial.open("ab" if reply.status_code == 206 else "wb") as file:
-            for block in reply.iter_raw(_BLOCK):
+            for block in reply.iter_raw():
                 file.write(block)
                 report(file.tell(), weights.size, "fetching from the model hub")
                 if file.tell() > weights.size:

@@ -68,7 +68,7 @@ def wire_parameters(request: Generate, client: Client) -> ModelRequestParameters
         )
         for tool in request.tools
     ]
-    if request.schema is None or request.answer_line:  # an answer line is asked for in words
+    if request.schema is None:
         return ModelRequestParameters(function_tools=tools)
     if client.profile.get("supports_json_schema_output", False):
         return ModelRequestParameters(

@@ -31,7 +31,6 @@ _DECISIVE = (
     "stop",
     "seed",
     "schema",
-    "answer_line",
     "tools",
     "logprobs",
     "adapters",

@@ -86,9 +86,14 @@ async def mad(
     answers: list[list[Any]] = []
     texts: list[list[str]] = []
     result = Result(Unparsed())
+    replies: list[Reply[Any]] = []
     for t in range(rounds):
+        own = [r.call for r in replies] or [None] * agents
         replies = await gather(
-            *(speak(d, task, t, temperature=temperature, max_tokens=max_tokens) for d in debaters)
+            *(
+                speak(d, task, last, temperature=temperature, max_tokens=max_tokens)
+                for d, last in zip(debaters, own, strict=True)
+            )
         )
         answers.append([answer_of(r) for r in replies])
         texts.append([r.text for r in replies])
@@ -109,17 +114,25 @@ def instruction(task: Task, persona: str) -> str:
 
 
 async def speak(
-    debater: Agent, task: Task, t: int, *, temperature: float, max_tokens: int
+    debater: Agent, task: Task, last: int | None, *, temperature: float, max_tokens: int
 ) -> Reply[Any]:
-    """o_{j,t}: the first answer, or the answer after reading O_{t-1}."""
-    heard = await debater.receive() if t else ()
+    """o_{j,t}: the first answer, or the answer after reading O_{t-1}.
+
+    Args:
+        debater: Agent j.
+        task: The question q.
+        last: Trace id of o_{j,t-1}; None in round 1.
+        temperature: Sampling temperature.
+        max_tokens: Cap on the reply.
+    """
+    heard = () if last is None else await debater.receive()
     return await debater.ask(
-        debate_prompt(task, heard) if t else question(task),
+        question(task) if last is None else debate_prompt(task, heard),
         output=worked_type(task),
         temperature=temperature,
         max_tokens=max_tokens,
         keep=True,
-        sources=[m.call for m in heard],
+        sources=[] if last is None else [last, *(m.call for m in heard)],
     )
 
 

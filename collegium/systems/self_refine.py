@@ -5,9 +5,11 @@ o_T. Cost T generations, width 1: debate without peers. (Madaan et al., 2023, as
 in a call of its own; the study folds it into the restatement, so that T turns cost T generations.)
 """
 
+from typing import Any
+
 from collegium.agents import answer_of, closing, worked_type
 from collegium.errors import BadInput
-from collegium.kernel import Kernel, Unparsed
+from collegium.kernel import Kernel, Reply, Unparsed
 from collegium.systems.cot import PROFILE, question
 from collegium.systems.system import Result, system
 from collegium.tasks.task import Task
@@ -31,8 +33,9 @@ async def self_refine(
         raise BadInput(f"self-refine needs at least one turn, not {turns}.")
     solver = kernel.agent("solver", profile=f"{PROFILE} {task.rules}".strip())
     verify = f"Check your last answer for mistakes and solve the problem again. {closing(task)}"
-    replies = []
-    answers = []
+    replies: list[Reply[Any]] = []
+    answers: list[Any] = []
+    result = Result(Unparsed())
     for turn in range(turns):
         reply = await solver.ask(
             verify if turn else question(task),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import pkgutil
+import re
 from collections.abc import Callable, Coroutine, Mapping
 from importlib.metadata import entry_points
 from typing import Any, get_type_hints
@@ -75,7 +76,7 @@ class System(msgspec.Struct, frozen=True):
                 raise BadInput(f"{error} Valid: {valid or 'it has none'}.")
             kind = self.parameters[name][0]
             try:
-                if isinstance(value, str) and value[:1] in "[{":
+                if isinstance(value, str) and kind is not str and value.startswith(("[", "{")):
                     value = msgspec.json.decode(value)
                 bound[name] = msgspec.convert(value, kind, strict=False)
             except msgspec.MsgspecError as error:
@@ -89,9 +90,7 @@ class System(msgspec.Struct, frozen=True):
 _systems: dict[str, System] = {}
 
 
-def system(
-    name: str, *, paper: str | None, cost: Cost | None = None
-) -> Callable[[Solve], Solve]:
+def system(name: str, *, paper: str | None, cost: Cost | None = None) -> Callable[[Solve], Solve]:
     """Register an async function as a system.
 
     Its keyword-only parameters are its hyper-parameters; each needs a type and a default.
@@ -110,12 +109,17 @@ def system(
             if p.kind is inspect.Parameter.KEYWORD_ONLY
         }
         known = _systems.get(name)
-        if known is not None and known.solve.__qualname__ != solve.__qualname__:
+        if known is not None and _home(known.solve) != _home(solve):
             raise BadInput(f"there is already a system named {name!r}.")
         _systems[name] = System(name, paper, solve, parameters, cost)
         return solve
 
     return register
+
+
+def _home(solve: Solve) -> tuple[str, str]:
+    """Where a function is defined: a reload of its module may register it again."""
+    return solve.__module__, solve.__qualname__
 
 
 def systems() -> dict[str, System]:
@@ -161,7 +165,8 @@ def parse_system(text: str) -> tuple[System, dict[str, Any]]:
     name, _, rest = text.partition(":")
     chosen = get_system(name)
     values: dict[str, str] = {}
-    for part in filter(None, rest.split(",")):
+    # A comma inside brackets belongs to a list: personas=["terse","thorough"].
+    for part in filter(None, re.split(r",(?![^\[]*\])", rest)):
         key, equals, value = part.partition("=")
         if not equals:
             raise BadInput(f"in {text!r}: expected name=value, not {part!r}.")

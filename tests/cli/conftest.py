@@ -11,7 +11,8 @@ from tests.cli.shell import Shell
 
 
 @pytest.fixture
-def shell(tmp_path):
+def shell(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     return Shell(tmp_path)
 
 

@@ -17,11 +17,12 @@ def _reply(request, sample, seed):
     rng = random.Random(f"{seed + sample}/{request.messages[-1].text}")
     answer = rng.choice([42, 391, 7])
     fields = (request.schema or {}).get("properties", {})
-    if not fields:
-        return f"It is {answer}."
-    number = fields["answer"].get("type") == "number"
-    data = {"reasoning": "First this,\nthen that.", "answer": answer if number else str(answer)}
-    return json.dumps({name: data[name] for name in fields})
+    if "answer" not in fields:
+        return f"First this,\nthen that.\nAnswer: {answer}"
+    options = fields["answer"].get("enum", [str(answer)])
+    return json.dumps(
+        {"answer": answer if fields["answer"].get("type") == "number" else options[0]}
+    )
 
 
 async def sampled(request):

@@ -1,15 +1,28 @@
-"""The command line as a user runs it: in a process of its own, with a home of its own."""
+"""The command line as a user runs it, with a home of its own."""
 
 import json
 import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import NamedTuple
+
+from typer.testing import CliRunner
+
+from collegium.cli import app
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = Path(__file__).with_name("script.py")
 REFUSED = "http://127.0.0.1:9"
 """Nothing listens on this port."""
+
+
+class Done(NamedTuple):
+    """How a command ended."""
+
+    returncode: int
+    stdout: str
+    stderr: str
 
 
 class Shell:
@@ -39,15 +52,23 @@ class Shell:
             text=True,
         )
 
-    def __call__(self, *args, stdin="", **env):
-        """Run a command to its end."""
+    def real(self, *args, stdin="", **env):
+        """Run a command to its end in a process of its own."""
         process = self.start(*args, **env)
-        out, err = process.communicate(stdin, timeout=60)
-        return subprocess.CompletedProcess(args, process.returncode, out, err)
+        out, err = process.communicate(stdin, timeout=120)
+        return Done(process.returncode, out, err)
 
-    def json(self, *args, **env):
+    def __call__(self, *args, stdin="", **env):
+        """Run a command in this process."""
+        words = list(map(str, args))
+        done = CliRunner().invoke(app, words, input=stdin, env={"COLUMNS": None, **self.env, **env})
+        if done.exception is not None and not isinstance(done.exception, SystemExit):
+            raise done.exception
+        return Done(done.exit_code, done.stdout, done.stderr)
+
+    def json(self, *args, real=False, **env):
         """Run a command that must succeed and print one JSON document alone."""
-        done = self(*args, "--json", **env)
+        done = (self.real if real else self)(*args, "--json", **env)
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
 

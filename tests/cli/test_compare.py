@@ -72,7 +72,7 @@ def test_files(shell, compare, tmp_path):
 
 
 def test_same_seed_twice_is_identical_and_another_is_not(compare):
-    first, second = compare(), compare()
+    first, second = compare(real=True), compare(real=True)
     assert first["run"] != second["run"]
     assert answers(first) == answers(second)
     assert answers(compare("--seed", 8)) != answers(first)
@@ -86,7 +86,7 @@ def test_resume_of_a_finished_run_asks_no_model(shell, compare):
     first = compare()
     calls = shell.calls
     assert calls == 4 * (1 + 1 + 4)
-    again = compare("--resume")
+    again = compare("--resume", real=True)
     assert shell.calls == calls
     assert again["run"] == first["run"]
     assert again["systems"] == first["systems"]
@@ -115,7 +115,7 @@ def test_kill_in_the_middle_then_resume(shell, compare):
     calls = shell.calls
     code, _, _ = interrupt(shell, compare.args, signal.SIGKILL, calls + 9)
     assert code == -signal.SIGKILL
-    resumed = compare("--resume")
+    resumed = compare("--resume", real=True)
     assert resumed["run"] != whole["run"]
     assert totals(resumed) == totals(whole)
     assert answers(resumed) == answers(whole)

@@ -92,6 +92,6 @@ def test_help_is_quick(shell):
     seconds = []
     for _ in range(3):
         began = time.perf_counter()
-        shell("--help")
+        shell.real("--help")
         seconds.append(time.perf_counter() - began)
     assert min(seconds) < 1.5  # 0.3 s where nothing else runs

@@ -104,4 +104,4 @@ def test_a_failed_call_says_why_and_its_text_is_not_mixed_into_the_next():
     stage.on_event(Event(id=0, call=call, outcome="error", error="the connection broke."))
     stage.on_text("ann", 0, "Whole.")
     stage.on_event(said("ann", "Whole."))
-    assert file.getvalue() == "ann\n  half a se\n  the connection broke.\n\nann\n  Whole.\n"
+    assert file.getvalue() == ("ann\n  half a se\nann: the connection broke.\n\nann\n  Whole.\n")

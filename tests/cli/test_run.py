@@ -15,7 +15,7 @@ def test_shows_every_agent_the_answer_and_the_bill(shell):
     assert done.stderr == ""
     for name in ("debater-1", "debater-2", "debater-3"):
         assert len(re.findall(f"^{name}$", done.stdout, re.MULTILINE)) == 2
-    assert "  reasoning: First this,\n  then that.\n  answer: " in done.stdout
+    assert "  First this,\n  then that.\n  Answer: " in done.stdout
     assert re.search(r"^Answer  (42|391|7)$", done.stdout, re.MULTILINE)
     assert re.search(r"^6 calls · [\d,]+ tokens \(", done.stdout, re.MULTILINE)
     assert "\x1b" not in done.stdout
@@ -57,11 +57,10 @@ def test_choices(shell):
 
 def test_text_of_a_model_cannot_steer_the_terminal(shell):
     done = shell("run", "direct", "x", "--model", script("hostile"))
-    assert "[2Jgone" not in done.stdout.replace("[2Kgone", "")
     assert "\x1b" not in done.stdout
     assert "\x07" not in done.stdout
     assert "[red]red[/red]" in done.stdout
-    assert "No answer" in done.stdout
+    assert "Answer  [2Jgone" in done.stdout
     assert "\x1b" not in shell("trace", "last").stdout
 
 
@@ -131,6 +130,6 @@ def test_interrupted_run_writes_the_trace_there_is(shell):
 def test_trying_a_model(shell):
     done = shell("models", "try", script(), "hello")
     assert done.returncode == 0, done.stderr
-    assert "It is " in done.stdout
+    assert "Answer: " in done.stdout
     data = json.loads(shell("models", "try", script(), "hello", "--json").stdout)
-    assert data["text"].startswith("It is ")
+    assert data["text"].startswith("First this,")

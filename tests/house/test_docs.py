@@ -2,6 +2,7 @@
 
 import ast
 import importlib.util
+import json
 import re
 import subprocess
 import sys
@@ -180,3 +181,42 @@ def test_everything_public_has_a_docstring() -> None:
             ):
                 bare.append(f"{where}: {node.name}")
     assert bare == []
+
+
+def test_the_page_of_results_is_made_from_the_files(
+    generators, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spent = {"tokens_prompt": 12_000, "tokens_cached": 3_000, "tokens_completion": 5_000}
+    shown = {"n": 50, "tokens_per_task": 340.0, "calls": 200, "seconds": 75.0}
+    rows = [
+        {"name": name, "paper": paper, "correct": right, "accuracy": right / 50, **ends}
+        | {"unparsed": 1, "limited": 2, "errors": 0, **spent, **shown}
+        for name, paper, right, ends in (
+            ("mad:agents=2,rounds=2", "mad", 20, {"ci_low": 0.2761, "ci_high": 0.5382}),
+            ("direct", None, 5, {"ci_low": 0.0435, "ci_high": 0.2136}),
+        )
+    ]
+    pair = {"a": "mad:agents=2,rounds=2", "b": "direct", "test": "exact McNemar", "p": 0.0004}
+    pair |= {"difference": 0.3, "ci_low": 0.16, "ci_high": 0.44}
+    report = {"benchmark": "gsm-symbolic", "model": "local-small", "seed": 7, "systems": rows}
+    report |= {"pairs": [pair], "command": "collegium compare mad direct", "verdict": "Ahead."}
+    speed = {"rows": [{"name": "ours", "microseconds_per_step": 31.25}], "ratios": {"theirs": 0.05}}
+    for name, data in (("gsm-symbolic/small", report), ("bench/kernel", speed)):
+        file = tmp_path / f"{name}.json"
+        file.parent.mkdir()
+        file.write_text(json.dumps(data))
+    monkeypatch.setattr(generators, "results_folder", lambda: tmp_path)
+    page = generators.results_page()
+    assert "### local-small, n = 50 { #gsm-symbolic-small }" in page
+    assert "collegium compare mad direct" in page
+    assert (
+        "| `mad:agents=2,rounds=2` | 20/50 | 40.0% | 27.6% to 53.8% "
+        "| 240 | 60 | 100 | 4.0 | 1.5 | 1 | 2 | 0 |"
+    ) in page
+    assert "| +30.0 points | +16.0 to +44.0 | exact McNemar | < 0.001 |" in page
+    assert "31.25" in page
+    (measured,) = generators.measured_rows("mad")
+    assert "../results.md#gsm-symbolic-small" in measured[1]
+    assert measured[3:5] == ("7", "50")
+    assert "40.0%" in dict(generators.pages())["papers/mad.md"]
+    assert "10.0%" in dict(generators.pages())["baselines/direct.md"]

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collegium.errors import BadInput
-from collegium.kernel import Kernel, Reply, Unparsed, Worked, output_of
+from collegium.kernel import Kernel, Limits, Reply, Unparsed, Worked, output_of
 from tests.kernel.support import Scripted, inorder
 
 
@@ -249,8 +249,11 @@ WORKED: list[tuple[Any, str, Any]] = [
     (Literal["A", "B"], "Both?\nAnswer: B", Worked("Both?", "B")),
     (Literal[1, 2], "Both?\nAnswer: 2", Worked("Both?", 2)),
     (bool, "Answer: true", Worked("", True)),
+    (float, "So.\n**Answer: $1,250.50**", Worked("So.", 1250.5)),
+    (float, "4. Answer: 7.", Worked("4.", 7.0)),
     (list[int], "Answer: [1, 2]", Worked("", [1, 2])),
     (Point, 'Answer: {"x": 1}', Worked("", Point(1))),
+    (Leaf, 'Answer: {"colour": "red"}', Worked("", Leaf(colour="red"))),
 ]
 
 
@@ -259,18 +262,16 @@ async def test_reasoning_and_then_an_answer_of_a_type(answer: Any, text: str, va
     model = Scripted(text)
     reply = await Kernel(model).agent("a").ask("?", output=Worked[answer])
     assert reply.data == value
+    assert isinstance(reply.data, Worked)
     assert type(reply.data.answer) is type(value.answer)
     (request,) = model.requests
-    assert request.answer_line
-    assert request.schema is not None
-    assert not any("$ref" in node for node in nodes(request.schema))
+    assert request.schema is None
 
 
 @pytest.mark.parametrize(
     ("answer", "text", "reason"),
     [
         (int, "It is 12.", "there is no last line that begins 'Answer:'"),
-        (int, "The Answer: 12", "there is no last line"),
         (int, "Answer:\n12 it", "the answer '12 it' does not fit"),
         (int, "Answer:", "the answer line is empty"),
         (int, "Answer: twelve", "the answer 'twelve' does not fit"),
@@ -286,29 +287,56 @@ def test_an_answer_line_that_does_not_fit_is_unparsed(answer: Any, text: str, re
     assert reason in value.reason
 
 
-@pytest.mark.parametrize("wanted", [Worked[complex], Worked[Leaf]])
-def test_reasoning_needs_an_answer_with_a_schema(wanted: Any) -> None:
+def test_reasoning_needs_an_answer_with_a_schema() -> None:
     with pytest.raises(BadInput, match="no typed output can be made of"):
-        output_of(wanted)
+        output_of(Worked[complex])
+
+
+@pytest.mark.parametrize(
+    ("answer", "given", "value", "form"),
+    [
+        (int, '{"answer": 125}', 125, 'the JSON object {"answer": ...}'),
+        (str, "125 apples", "125 apples", "that answer"),
+        (Point, '{"x": 1}', Point(1), "the JSON object"),
+    ],
+)
+async def test_reasoning_without_an_answer_line_is_asked_for_the_answer_alone(
+    answer: Any, given: str, value: Any, form: str
+) -> None:
+    model = Scripted(inorder("100 + 25, that is a lot.", given))
+    reply = await Kernel(model).agent("a").ask("?", output=Worked[answer], max_tokens=300)
+    assert reply.data == Worked("100 + 25, that is a lot.", value)
+    first, second = model.requests
+    assert first.schema is None
+    assert second.schema == output_of(answer).schema
+    assert (second.outcome, second.temperature, second.max_tokens) == ("fix", 0.0, 64)
+    assert model.prompts[1] == f"So what is your final answer? Reply with {form} alone."
+    # What others get to read holds the reasoning and the answer.
+    assert reply.text.startswith("100 + 25, that is a lot.\nAnswer: ")
 
 
 async def test_half_an_answer_line_is_no_answer() -> None:
     half: Reply[Any] = Reply("100 + 25\nAnswer: 12", finish="length")
-    model = Scripted(inorder(half, "Answer: 125"))
+    model = Scripted(inorder(half, '{"answer": 125}'))
     reply = await Kernel(model).agent("a").ask("?", output=Worked[int])
-    assert reply.data == Worked("", 125)
-    assert model.prompts[1] == (
-        "Your reply was cut off before it was complete; be much shorter. "
-        "Reply with the last line alone, which begins 'Answer:'."
-    )
+    assert reply.data == Worked("100 + 25\nAnswer: 12", 125)
     # What was cut off after the line does not matter.
     beyond: Reply[Any] = Reply("Answer: 12\nAnd then", finish="length")
     model = Scripted(beyond)
     reply = await Kernel(model).agent("a").ask("?", output=Worked[int])
     assert reply.data == Worked("", 12)
-    # Cut off twice it is no answer at all.
+    # Cut off twice it is no answer at all, and the reasoning is still there to be read.
     reply = await Kernel(Scripted(half)).agent("a").ask("?", output=Worked[int])
     assert isinstance(reply.data, Unparsed)
+    assert reply.text == half.text
+
+
+async def test_a_repair_that_no_limit_allows_leaves_an_abstention() -> None:
+    model = Scripted("no idea")
+    kernel = Kernel(model, limits=Limits(calls=2))
+    replies = await kernel.agent("a").ask("?", output=int, n=2)
+    assert [type(r.data) for r in replies] == [Unparsed, Unparsed]
+    assert kernel.meter.calls == 2
 
 
 async def test_text_that_was_cut_off_is_text() -> None:

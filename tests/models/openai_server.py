@@ -56,6 +56,7 @@ class OpenAIServer:
         self.bodies: list[dict[str, Any]] = []
         self.keys: list[str] = []
         self.faults: deque[Fault] = deque()
+        self._arrived = threading.Semaphore(0)
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -81,10 +82,16 @@ class OpenAIServer:
         self._server.shutdown()
         self._server.server_close()
 
+    async def arrival(self, requests: int) -> None:
+        """Wait until so many more requests have arrived."""
+        for _ in range(requests):
+            await asyncio.to_thread(self._arrived.acquire, timeout=30)
+
     def answer(self, handler: BaseHTTPRequestHandler) -> None:
         """Answer one request, or do to it what the next fault says."""
         body = json.loads(handler.rfile.read(int(handler.headers["Content-Length"])))
         self.bodies.append(body)
+        self._arrived.release()
         token = handler.headers.get("Authorization", "").removeprefix("Bearer ")
         self.keys.append(token)
         fault = self.faults.popleft() if self.faults else Fault()

@@ -84,11 +84,6 @@ async def test_a_schema_is_asked_for_natively() -> None:
     assert sent["json_schema"]["schema"]["properties"] == schema["properties"]
 
 
-async def test_an_answer_line_is_asked_for_in_words(server: OpenAIServer) -> None:
-    await remote(server).generate(ask(schema={"type": "integer"}, answer_line=True))
-    assert server.bodies[0].get("response_format") is None
-
-
 async def test_tools_go_out_and_calls_come_back() -> None:
     call = ToolCall("call-1", "add", {"a": 1, "b": 2})
     tool = ToolSpec("add", "Add two numbers.", {"type": "object", "properties": {"a": {}, "b": {}}})
@@ -295,8 +290,7 @@ async def test_cancelling_leaves_no_task(server: OpenAIServer) -> None:
     server.faults.extend([Fault(hang=5)] * 2)
     before = asyncio.all_tasks()
     task = asyncio.create_task(remote(server).generate(ask(n=2)))
-    while len(server.bodies) < 2:
-        await asyncio.sleep(0.01)
+    await server.arrival(2)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task

@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
+from collegium.agents import ANSWER_HINT, closing
 from collegium.errors import BadInput
 from collegium.kernel import Kernel, Unparsed
-from collegium.systems.cot import cot
+from collegium.systems.cot import PROFILE, cot, question
 from collegium.systems.direct import direct
 from collegium.systems.self_consistency import self_consistency
 from collegium.systems.self_refine import self_refine
@@ -15,15 +16,7 @@ from collegium.tasks.task import Task
 from tests.kernel.support import Scripted, inorder, worked
 
 TASK = Task(id="t", prompt="What is 5 + 7?", rules="Count in tens.", answer="number")
-PROFILE = (
-    "You solve problems step by step. Each step is one short calculation or thought. Count in tens."
-)
-CLOSING = "End with a line 'Answer: ' and the answer as a plain number without units."
-ASK = f"What is 5 + 7?\n\nWrite short steps. {CLOSING}"
-VERIFY = (
-    "Check your last answer step by step for mistakes. Then write the short steps again, "
-    f"corrected where needed. {CLOSING}"
-)
+INSTRUCTION = f"{PROFILE} Count in tens."
 
 
 def turns(model: Scripted) -> list[list[tuple[str, str]]]:
@@ -37,7 +30,7 @@ async def test_direct_asks_once_for_the_bare_answer() -> None:
     assert turns(model) == [
         [
             ("system", "Answer the question. Count in tens."),
-            ("user", "What is 5 + 7?\n\nGive only the answer as a plain number without units."),
+            ("user", f"What is 5 + 7?\n\nGive only {ANSWER_HINT['number']}."),
         ]
     ]
     (request,) = model.requests
@@ -50,10 +43,10 @@ async def test_direct_asks_once_for_the_bare_answer() -> None:
 async def test_cot_asks_once_for_reasoning_and_answer() -> None:
     model = Scripted(worked(12))
     result = await cot(TASK, Kernel(model))
-    assert turns(model) == [[("system", PROFILE), ("user", ASK)]]
+    assert turns(model) == [[("system", INSTRUCTION), ("user", question(TASK))]]
     (request,) = model.requests
     assert (request.n, request.temperature, request.max_tokens) == (1, 0.0, 384)
-    assert (request.schema, request.answer_line) == ({"type": "number"}, True)
+    assert request.schema is None
     assert result.answer == 12
 
 
@@ -61,9 +54,7 @@ async def test_choices_are_listed_and_answered_by_letter() -> None:
     task = Task(id="t", prompt="Which?", answer="choice", choices=("red", "green"))
     model = Scripted('{"answer": "B"}')
     result = await direct(task, Kernel(model))
-    assert model.prompts == [
-        "Which?\n\nA. red\nB. green\n\nGive only the letter of the right choice."
-    ]
+    assert model.prompts == [f"Which?\n\nA. red\nB. green\n\nGive only {ANSWER_HINT['choice']}."]
     assert result.answer == "B"
 
 
@@ -71,7 +62,7 @@ async def test_self_consistency_takes_the_majority_of_samples_of_one_prompt() ->
     model = Scripted(lambda r, i: worked([7, 12, 12.0, 7, 12][i]))
     kernel = Kernel(model)
     result = await self_consistency(TASK, kernel)
-    assert turns(model) == [[("system", PROFILE), ("user", ASK)]]
+    assert turns(model) == [[("system", INSTRUCTION), ("user", question(TASK))]]
     (request,) = model.requests
     assert (request.n, request.temperature) == (5, 0.7)
     assert (result.answer, result.notes["votes"], result.notes["cast"]) == (12, 3, 5)
@@ -105,12 +96,15 @@ async def test_self_refine_restates_its_own_answer_turn_after_turn() -> None:
     model = Scripted(inorder(*said))
     kernel = Kernel(model)
     result = await self_refine(TASK, kernel, turns=3)
-    first = [("system", PROFILE), ("user", ASK)]
-    second = [*first, ("assistant", said[0]), ("user", VERIFY)]
+    first = [("system", INSTRUCTION), ("user", question(TASK))]
+    verify = model.prompts[1]
+    assert verify.startswith("Check your last answer")
+    assert verify.endswith(closing(TASK))
+    second = [*first, ("assistant", said[0]), ("user", verify)]
     assert turns(model) == [
         first,
         second,
-        [*second, ("assistant", said[1]), ("user", VERIFY)],
+        [*second, ("assistant", said[1]), ("user", verify)],
     ]
     assert result.answer == 12  # the last answer, not the majority
     assert result.notes["answers"] == [10, 11, 12]
@@ -132,3 +126,7 @@ async def test_at_least_one_generation(solve: Callable[..., Any], name: str, val
     with pytest.raises(BadInput, match=f"at least one .*, not {value}"):
         await solve(TASK, Kernel(model), **{name: value})
     assert model.requests == []
+
+
+def test_a_question_is_the_task_and_how_to_end_the_reply() -> None:
+    assert question(TASK) == f"What is 5 + 7?\n\n{closing(TASK)}"

@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
+from collegium.agents import closing
 from collegium.errors import BadInput
 from collegium.kernel import Event, Generate, Kernel, Limits, Reply, Send, Unparsed
 from collegium.kernel.trace import generations
+from collegium.systems.cot import PROFILE, question
 from collegium.systems.mad import mad
 from collegium.systems.self_consistency import self_consistency
 from collegium.systems.self_refine import self_refine
@@ -76,9 +78,8 @@ async def test_a_stated_cost_is_the_cost(name: str, parameters: dict[str, Any]) 
     system = get_system(name)
     bound = system.bind(parameters)
     kernel = Kernel(Scripted(telling))
-    answer = '{"answer": 12}'
     if name == "direct":
-        kernel = Kernel(Scripted(answer))
+        kernel = Kernel(Scripted('{"answer": 12}'))
     await system.solve(TASK, kernel, **bound)
     assert system.cost is not None
     assert kernel.meter.calls == system.cost(bound)
@@ -91,29 +92,16 @@ async def test_a_debater_reads_its_peers_and_itself_and_nobody_else() -> None:
     result = await mad(TASK, kernel, agents=3, rounds=2)
     one, two, three = result.notes["texts"][0]
     assert len({one, two, three}) == 3
-    assert conversation(model, "debater-2", 1) == [
-        *conversation(model, "debater-2", 0),
-        ("assistant", two),
-        (
-            "user",
-            "Other agents solved the same problem.\n\n"
-            f"One agent's solution:\n{one}\n\n"
-            f"One agent's solution:\n{three}\n\n"
-            "Weigh them against your own. Reason again in a few short steps, then give the "
-            "answer as a plain number without units.",
-        ),
-    ]
-    assert conversation(model, "debater-2", 0) == [
-        (
-            "system",
-            "You solve problems step by step: a few short steps, then the answer. Count in tens.",
-        ),
-        (
-            "user",
-            "What is 5 + 7?\n\nReason in a few short steps, "
-            "then give the answer as a plain number without units.",
-        ),
-    ]
+    first = [("system", f"{PROFILE} Count in tens."), ("user", question(TASK))]
+    assert conversation(model, "debater-2", 0) == first
+    *own, (role, prompt) = conversation(model, "debater-2", 1)
+    assert own == [*first, ("assistant", two)]
+    assert role == "user"
+    quoted = f"One agent's solution:\n{one}\n\nOne agent's solution:\n{three}\n\n"
+    before, after = prompt.split(quoted)
+    assert before == "Other agents solved the same problem.\n\n"
+    assert after.endswith(closing(TASK))
+    assert "debater" not in before + after  # nothing else of what was said
     # The trace says so too: agent 2's second turn was made from what agents 1 and 3 sent.
     events = {e.id: e for e in kernel.trace.events}
     second = [e for e in events.values() if e.call.agent == "debater-2" and e.replies][1]
@@ -159,7 +147,9 @@ def answering(*rounds: list[Any]) -> Callable[[Generate, int], str]:
     """Each debater answers as listed per round; None is a reply that cannot be read."""
 
     def answer(request: Generate, i: int) -> str:
-        turn = sum(m.role == "assistant" and "reasoning" in m.text for m in request.messages)
+        turn = sum(
+            m.role == "assistant" and m.text.startswith("Because.") for m in request.messages
+        )
         value = rounds[turn][int(request.agent[-1]) - 1]
         return "no idea" if value is None else worked(value)
 
@@ -239,20 +229,18 @@ async def test_a_mixed_team_of_models() -> None:
 async def test_personas_open_the_instructions() -> None:
     model = Scripted(telling)
     await mad(TASK, Kernel(model), agents=2, rounds=1, personas=("You are bold.", "You are shy."))
-    rest = " You solve problems step by step: a few short steps, then the answer. Count in tens."
     assert [r.messages[0].text for r in model.requests] == [
-        "You are bold." + rest,
-        "You are shy." + rest,
+        f"You are bold. {PROFILE} Count in tens.",
+        f"You are shy. {PROFILE} Count in tens.",
     ]
 
 
 async def test_a_debate_of_one_is_self_refinement() -> None:
     model = Scripted(telling)
     await mad(TASK, Kernel(model), agents=1, rounds=2)
-    assert model.prompts[1] == (
-        "Check your last answer for mistakes. Reason again in a few short steps, then give the "
-        "answer as a plain number without units."
-    )
+    assert model.prompts[0] == question(TASK)
+    assert model.prompts[1].startswith("Check your last answer for mistakes.")
+    assert model.prompts[1].endswith(closing(TASK))
 
 
 @pytest.mark.parametrize(
