@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import msgspec
 
-from collegium.kernel.calls import Generate, Message, Reply, TokenLogprob, ToolCall, Usage
+from collegium.kernel.calls import Generate, Message, Reply, TokenLogprob, ToolCall, ToolSpec, Usage
 
 Finish = Literal["stop", "length", "tool"]
 
@@ -121,8 +122,15 @@ class Draft:
         if content := (choice.get("logprobs") or {}).get("content"):
             self.logprobs = tuple(read_logprob(entry) for entry in content)
 
-    def reply(self) -> Reply:
-        """The finished sample. A tool call cut short by the token cap stays text."""
+    def reply(self, tools: Sequence[ToolSpec] = ()) -> Reply:
+        """The finished sample.
+
+        A tool call cut short by the token cap stays text. A text that is nothing but tool calls
+        becomes them: code models leave out the tags around a call that they were told to write.
+
+        Args:
+            tools: What the model was offered.
+        """
         calls: list[ToolCall] = []
         for place in sorted(self._calls):
             raw = self._calls[place]
@@ -134,6 +142,8 @@ class Draft:
                 calls.append(ToolCall(raw["id"] or f"call_{place}", raw["name"], arguments))
             else:
                 self.text += raw["a"]
+        if tools and not calls and (bare := read_bare_calls(self.text, tools)):
+            calls, self.text, self.finish = bare, "", "tool"
         return Reply(
             text=self.text,
             tool_calls=tuple(calls),
@@ -141,6 +151,34 @@ class Draft:
             usage=self.usage,
             finish=self.finish if calls or self.finish != "tool" else "stop",
         )
+
+
+def read_bare_calls(text: str, tools: Sequence[ToolSpec]) -> list[ToolCall]:
+    """Tool calls written as plain JSON, in a code fence or not; empty if the text says more.
+
+    Args:
+        text: What the model wrote.
+        tools: What it was offered; an object that names none of them is no call.
+    """
+    body = text.strip()
+    if body.startswith("```") and body.endswith("```"):
+        body = body.removesuffix("```").partition("\n")[2].strip()
+    names = {tool.name for tool in tools}
+    calls: list[ToolCall] = []
+    while body:
+        try:
+            value, end = json.JSONDecoder().raw_decode(body)
+        except ValueError:
+            return []
+        for call in value if isinstance(value, list) else [value]:
+            if not isinstance(call, dict) or call.get("name") not in names:
+                return []
+            arguments = call.get("arguments", {})
+            if not isinstance(arguments, dict):
+                return []
+            calls.append(ToolCall(f"call_{len(calls)}", call["name"], arguments))
+        body = body[end:].strip()
+    return calls
 
 
 def read_logprob(entry: dict[str, Any]) -> TokenLogprob:

@@ -150,7 +150,7 @@ class LocalModel:
                 except BaseException:
                     engine.unsettled = True  # the dropped request may occupy its slot for a while
                     raise
-        return tuple(draft.reply() for draft in drafts)
+        return tuple(draft.reply(request.tools) for draft in drafts)
 
     async def count_tokens(self, text: str) -> int:
         """How many tokens a text has, without the tokens of a chat around it."""
@@ -187,8 +187,12 @@ class LocalModel:
         for adapter, _ in request.adapters:
             if adapter not in self._adapters:
                 raise unknown_name("adapter", adapter, self._adapters)
-        ids = {adapter: place for place, adapter in enumerate(self._adapters)}
-        return [{"id": ids[adapter], "scale": scale} for adapter, scale in request.adapters]
+        scales = dict(request.adapters)
+        # one that is left out would be applied in full
+        return [
+            {"id": place, "scale": scales.get(adapter, 0.0)}
+            for place, adapter in enumerate(self._adapters)
+        ]
 
     async def _engine(self) -> Engine:
         """The running engine; started, or started again, if need be."""
