@@ -59,8 +59,19 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
 
     def _repr_html_(self) -> str:
         from collegium.bench.html import run_snippet
+        from collegium.bench.jobs import answer_text
 
-        return run_snippet(self)
+        bill = {
+            "system": self.system,
+            "model": self.model,
+            "calls": self.calls,
+            "tokens": f"{self.usage.tokens:,}",
+            "seconds": f"{self.seconds:.1f}",
+            "money": f"${self.usage.money:.2g}",
+            "limit": self.limited or "none reached",
+            "run": self.id,
+        }
+        return run_snippet(answer_text(self.result.answer) or "no answer", bill)
 
 
 async def arun(

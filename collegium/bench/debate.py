@@ -1,7 +1,8 @@
-"""What a debate did to the answers, round by round (the diagnostics of the debate study, section 3)."""
+"""What a debate did to the answers, round by round: the diagnostics of the debate study."""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any
 
@@ -51,7 +52,7 @@ def transitions(
     correct = [[k is not None and k == right for k in row] for row in keys]
     pairs = [
         (before, after)
-        for earlier, later in zip(correct, correct[1:], strict=False)
+        for earlier, later in itertools.pairwise(correct)
         for before, after in zip(earlier, later, strict=True)
     ]
     votes = [majority(row, lambda k: k) for row in keys]

@@ -140,3 +140,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     version: str
     seconds: float
     outcomes: tuple[Outcome, ...] = ()
+
+    def _repr_html_(self) -> str:
+        from collegium.bench.html import report_snippet
+
+        return report_snippet(self)

@@ -2,7 +2,8 @@
 
 Every contestant answers from an instant scripted model, so what is measured is the frame around
 the call. Ours runs with limits, trace and response cache on (and once more with the run store and
-the cache on disk); the others have no such thing switched on. Run it with ``python -m collegium.bench.speed_kernel``.
+the cache on disk); the others have no such thing switched on. Run it with
+``python -m collegium.bench.speed_kernel``.
 """
 
 from __future__ import annotations

@@ -341,8 +341,9 @@ def _no_help(rows: Sequence[SystemRow], tests: _Tests) -> str:
         ratio = max(1.0, method.tokens_per_task) / max(1.0, other.tokens_per_task)
         price = f"{ratio:.1f} times the tokens of" if ratio > _ALIKE else "about the tokens of"
         figures = tests.tell(method.name, other.name)
+        worse = test[2] < 0 and test[3] < LEVEL
         said.append(
-            f"{tests.short[method.name]} {'made it worse' if test[2] < 0 else 'did not help'} "
+            f"{tests.short[method.name]} {'made it worse' if worse else 'did not help'} "
             f"here: {price} {tests.short[other.name]} for {figures}."
         )
     return " ".join([*said, f"{listed(more)} did not help either." if more else ""]).strip()

@@ -122,7 +122,6 @@ def _run(
             cache=cache,
             ray=ray,
             command=shlex.join(["collegium", *sys.argv[1:]]),
-            on_start=board.start,
             on_outcome=board.add,
         )
 

@@ -64,17 +64,12 @@ class Board:
 
     def __init__(self, plan: Plan, workers: int, out: Console) -> None:
         total = len(plan.benchmark.items)
-        self.run = ""
         self._progress = {e.label: Progress(total) for e in plan.entries}
         self._model, self._workers, self._out = plan.model, max(1, min(workers, total)), out
         self._began = perf_counter()
         self._spinner = Spinner("dots")
         self._said = 0
         self.kept = self.fresh = 0
-
-    def start(self, run: str) -> None:
-        """Note the id of the run."""
-        self.run = run
 
     def add(self, outcome: Outcome, kept: bool) -> None:
         """Count an outcome; ``kept`` says that it comes from an interrupted run."""

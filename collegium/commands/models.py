@@ -33,13 +33,13 @@ def list_models(as_json: bool) -> None:
         print_json(known)
         return
     out = console()
-    made = table("model", "kind", "size", "ready", "what it is", right=("size",))
+    made = table("model", "size", "ready", "what it is", right=("size",))
     made.columns[0].no_wrap = True
     made.columns[0].style = "bold cyan"
     for m in known:
         ready = {True: Text("yes", style="green"), False: Text("no", style="yellow"), None: Text()}
         size = megabytes(m.size) if m.size else ""
-        made.add_row(m.name, m.kind, size, ready[m.present], m.description)
+        made.add_row(m.name, size, ready[m.present], m.description)
     print_table(made, out)
     if out.is_terminal:
         out.print()

@@ -7,7 +7,6 @@ from typing import IO
 
 from rich.cells import cell_len
 from rich.console import Console
-from rich.style import Style
 
 from collegium.commands.show import UNBROKEN, clean
 
@@ -134,14 +133,12 @@ class Lines:
     Args:
         out: Where to write.
         indent: Blanks before every line.
-        style: Colour of the text.
     """
 
-    def __init__(self, out: Console, indent: int = 2, style: str = "") -> None:
+    def __init__(self, out: Console, indent: int = 2) -> None:
         self._file: IO[str] = out.file
         self._width = out.width if out.width < UNBROKEN else 0
         self._indent = " " * indent
-        self._style = Style.parse(style) if out.is_terminal and not out.no_color else Style.null()
         self._column = 0
         self._gap = self._word = ""
 
@@ -182,7 +179,7 @@ class Lines:
                 self._break()
 
     def _put(self, text: str) -> None:
-        self._file.write(self._style.render(text))
+        self._file.write(text)
         self._column += cell_len(text)
 
     def _break(self) -> None:

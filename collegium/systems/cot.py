@@ -1,4 +1,4 @@
-"""Chain of thought: reasoning before the answer (Wei et al., 2022; zero-shot, Kojima et al., 2022)."""
+"""Chain of thought: steps before the answer (Wei et al., 2022; Kojima et al., 2022)."""
 
 from collegium.agents import answer_of, closing, worked_type
 from collegium.kernel import Kernel

@@ -13,8 +13,7 @@ from typing import Any, get_type_hints
 import msgspec
 
 from collegium.errors import BadInput, UnknownName, unknown_name
-from collegium.kernel import Kernel, Reply
-from collegium.tasks.task import Task
+from collegium.kernel import Reply
 
 Solve = Callable[..., Coroutine[Any, Any, "Result"]]
 Cost = Callable[[Mapping[str, Any]], int | None]

@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from collegium.errors import BadInput, unknown_name
+from collegium.tasks.canary import CANARY, DESCRIPTION, canary_benchmark
 from collegium.tasks.generated import generate, installed
 from collegium.tasks.own_file import SUFFIXES, read_own_file
 from collegium.tasks.programs import human_eval_file
@@ -90,6 +91,9 @@ def load(
             description=f"questions of the generator {generator}, judged by its verifier",
             source=_GENERATED_HOME,
         )
+    if name == CANARY:
+        _check_split(name, split, _GENERATED_SPLITS[:2])
+        return canary_benchmark(split, seed or 0, limit)
     if base in PUBLISHED and not (colon and not PUBLISHED[base].subsets):
         return _load_published(PUBLISHED[base], name, subset, split, limit, seed)
     if _is_path(name):
@@ -101,7 +105,8 @@ def load(
             description=f"questions of {path.name}",
             source=name,
         )
-    raise unknown_name("benchmark", name, [*PUBLISHED, *_ALIASES, f"{GENERATED}:gsm_symbolic"])
+    known = [*PUBLISHED, *_ALIASES, CANARY, f"{GENERATED}:gsm_symbolic"]
+    raise unknown_name("benchmark", name, known)
 
 
 def benchmarks() -> list[BenchmarkInfo]:
@@ -129,7 +134,18 @@ def benchmarks() -> list[BenchmarkInfo]:
             (f"{GENERATED}:GENERATOR", "about 100 generators of puzzles with verifiers", ""),
         )
     ]
-    return generated + [_info(published) for published in PUBLISHED.values()]
+    canary = BenchmarkInfo(
+        name=CANARY,
+        description=DESCRIPTION,
+        splits=_GENERATED_SPLITS[:2],
+        answer="text",
+        available=True,
+        missing="",
+        licence="Apache-2.0",
+        size=48,
+        present=48,
+    )
+    return [*generated, canary] + [_info(published) for published in PUBLISHED.values()]
 
 
 def _load_published(

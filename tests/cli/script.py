@@ -44,6 +44,16 @@ def gone(request):
     return Unreachable("the server at 127.0.0.1:9 cannot be reached: connection refused.")
 
 
+async def gone_later(request):
+    """A server that goes down while it is used."""
+    _note()
+    with open(os.environ["CALLS"]) as file:
+        if len(file.readlines()) > 6:
+            return gone(request)
+    return [_reply(request, i, request.seed or 0) for i in range(request.n)]
+
+
 async def slow(request):
     """Never answers."""
+    _note()
     await asyncio.sleep(600)

@@ -167,3 +167,15 @@ def test_cache_serves_repeated_requests(shell, compare):
     calls = shell.calls
     assert totals(compare("--cache")) == totals(first)
     assert shell.calls == calls
+
+
+def test_a_server_that_goes_down_keeps_what_is_finished(shell, questions):
+    args = ["compare", "direct", "--on", questions, "--seed", 7, "--limit", 4]
+    shell.calls_file.write_text("x\n" * 4)
+    done = shell(*args, "--model", script("gone_later"))
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].endswith("What is finished is kept: go on with --resume.")
+    shell.calls_file.unlink()
+    resumed = shell.json(*args, "--model", script("gone_later"), "--resume")
+    assert resumed["systems"][0]["n"] == 4
+    assert shell.calls == 2

@@ -116,9 +116,8 @@ def test_interrupted_run_writes_the_trace_there_is(shell):
     file = shell.folder / "t.jsonl"
     process = shell.start("run", "direct", "x", "--model", script("slow"), "--trace", file)
     deadline = time.monotonic() + 30
-    while not (shell.home / "runs.db").exists() and time.monotonic() < deadline:
+    while not shell.calls and time.monotonic() < deadline:
         time.sleep(0.05)
-    time.sleep(0.7)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=30)
     assert process.returncode == 130
@@ -133,3 +132,13 @@ def test_trying_a_model(shell):
     assert "Answer: " in done.stdout
     data = json.loads(shell("models", "try", script(), "hello", "--json").stdout)
     assert data["text"].startswith("First this,")
+
+
+def test_a_run_shows_itself_in_a_notebook(shell, monkeypatch):
+    import collegium
+
+    monkeypatch.setenv("CALLS", str(shell.calls_file))
+    done = collegium.run("direct", "<b>x</b>?", model=script(), store=shell.folder / "runs.db")
+    html = done._repr_html_()
+    assert "Answer: " in html
+    assert done.id in html
