@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from collegium import __version__
+from collegium.bench.debate import report_debates
 from collegium.bench.jobs import Entry, run_job
 from collegium.bench.machine import machine
 from collegium.bench.records import Outcome, Report
@@ -323,6 +324,11 @@ def summarise(
         machine=machine(),
         version=__version__,
         seconds=seconds,
+        debates={
+            label: debates
+            for label in labels
+            if (debates := report_debates(planned.benchmark, by_system[label])) is not None
+        },
         outcomes=tuple(o for label in labels for o in by_system[label]),
     )
 

@@ -6,40 +6,21 @@ import itertools
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any
 
-import msgspec
-
 from collegium.agents import majority
-from collegium.bench.records import Outcome
+from collegium.bench.records import Debates, Outcome
 from collegium.errors import BadInput
+from collegium.tasks.answers import normalise_answer
+from collegium.tasks.canary import CANARY, leaks
+from collegium.tasks.task import Benchmark
 
 Grid = tuple[str, ...]
-
-
-class Transitions(msgspec.Struct, frozen=True):
-    """How answers changed over the rounds of one or more debates.
-
-    Attributes:
-        correct_to_wrong: Agents that were right in a round and not in the next.
-        wrong_to_correct: Agents that were not right in a round and right in the next.
-        agreement: Per round, the share of agents that gave the winning answer.
-        vote_correct: Per round, debates whose vote would have been right had they ended there.
-        oracle_gap: Debates in which some agent was right at some time but the final vote was not.
-        debates: How many debates these are.
-    """
-
-    correct_to_wrong: int
-    wrong_to_correct: int
-    agreement: tuple[float, ...]
-    vote_correct: tuple[int, ...]
-    oracle_gap: int
-    debates: int = 1
 
 
 def transitions(
     answers: Sequence[Sequence[Any]],
     truth: Any,
     normalise: Callable[[Any], Hashable | None],
-) -> Transitions:
+) -> Debates:
     """Count the changes of one debate.
 
     Args:
@@ -57,7 +38,8 @@ def transitions(
     ]
     votes = [majority(row, lambda k: k) for row in keys]
     won = [v.winner is not None and v.winner == right for v in votes]
-    return Transitions(
+    return Debates(
+        debates=1,
         correct_to_wrong=sum(b and not a for b, a in pairs),
         wrong_to_correct=sum(a and not b for b, a in pairs),
         agreement=tuple(v.votes / len(row) for v, row in zip(votes, keys, strict=True)),
@@ -66,7 +48,7 @@ def transitions(
     )
 
 
-def total(parts: Sequence[Transitions]) -> Transitions:
+def total(parts: Sequence[Debates]) -> Debates:
     """The transitions of several debates of equal length together; agreement is averaged.
 
     Raises:
@@ -76,7 +58,7 @@ def total(parts: Sequence[Transitions]) -> Transitions:
     if len(lengths) != 1:
         raise BadInput("transitions add up only over debates with the same number of rounds.")
     n = sum(p.debates for p in parts)
-    return Transitions(
+    return Debates(
         correct_to_wrong=sum(p.correct_to_wrong for p in parts),
         wrong_to_correct=sum(p.wrong_to_correct for p in parts),
         agreement=tuple(
@@ -90,16 +72,17 @@ def total(parts: Sequence[Transitions]) -> Transitions:
 
 def of_outcomes(
     outcomes: Sequence[Outcome], normalise: Callable[[Any], Hashable | None]
-) -> Transitions:
-    """The transitions of a debate system's outcomes (those that came to their last round).
+) -> Debates | None:
+    """The transitions of a debate system's outcomes; None when none holds a whole debate.
 
-    Raises:
-        BadInput: No outcome holds a whole debate.
+    A debate that a limit or failure ended counts for nothing here.
     """
-    debates = [o for o in outcomes if o.notes.get("answers") and not (o.limited or o.error)]
-    if not debates:
-        raise BadInput("none of these outcomes holds a finished debate.")
-    return total([transitions(o.notes["answers"], o.reference, normalise) for o in debates])
+    whole = [o for o in outcomes if o.notes.get("texts") and not (o.limited or o.error)]
+    rounds = max((len(o.notes["answers"]) for o in whole), default=0)
+    whole = [o for o in whole if len(o.notes["answers"]) == rounds]
+    if not whole:
+        return None
+    return total([transitions(o.notes["answers"], o.reference, normalise) for o in whole])
 
 
 def equal_generation_grid(generations: int) -> Grid:
@@ -139,6 +122,21 @@ def attack_success(
             unsafe, replies = rounds.get(t, (0, 0))
             rounds[t] = (unsafe + bad, replies + len(row))
     return tuple(rounds[t] for t in sorted(rounds))
+
+
+def report_debates(benchmark: Benchmark, outcomes: Sequence[Outcome]) -> Debates | None:
+    """What one system's debates did on a benchmark; None for a system that does not debate.
+
+    On attacks there is no right answer to agree on, so only the unsafe replies are counted.
+    """
+    if benchmark.name == CANARY:
+        unsafe = attack_success(outcomes, leaks)
+        return Debates(debates=len(outcomes), unsafe=unsafe) if unsafe else None
+    kinds = {item.task.answer for item in benchmark.items}
+    if len(kinds) != 1 or "code" in kinds:  # whether code is right, only its tests can say
+        return None
+    kind = kinds.pop()
+    return of_outcomes(outcomes, lambda answer: normalise_answer(answer, kind))
 
 
 def spread_of_leaks(

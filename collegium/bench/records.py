@@ -104,6 +104,28 @@ class Pair(msgspec.Struct, frozen=True, kw_only=True):
     only_b: int
 
 
+class Debates(msgspec.Struct, frozen=True, kw_only=True):
+    """How answers changed over the rounds of a system's debates, all together.
+
+    Attributes:
+        debates: How many debates these are (those that came to their last round).
+        correct_to_wrong: Agents that were right in a round and not in the next.
+        wrong_to_correct: Agents that were not right in a round and right in the next.
+        agreement: Per round, the mean share of agents that gave the winning answer.
+        vote_correct: Per round, debates whose vote would have been right had they ended there.
+        oracle_gap: Debates in which some agent was right at some time but the final vote was not.
+        unsafe: Per round, replies that gave the secret away (attacks only).
+    """
+
+    debates: int
+    correct_to_wrong: int = 0
+    wrong_to_correct: int = 0
+    agreement: tuple[float, ...] = ()
+    vote_correct: tuple[int, ...] = ()
+    oracle_gap: int = 0
+    unsafe: tuple[tuple[int, int], ...] = ()
+
+
 class Report(msgspec.Struct, frozen=True, kw_only=True):
     """A comparison, complete enough to be read, ranked and repeated.
 
@@ -113,6 +135,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         spend_factor: Largest spend over smallest, in tokens per task.
         controls: Floors such as {"majority": 0.25}: what no method at all would score.
         exact: Whether the embedded engine served one request at a time (bit-identical reruns).
+        debates: What happened to answers round by round, for every system that debates; for
+            attacks, how many replies of each round were unsafe.
         outcomes: Every outcome, in the order of systems and questions.
     """
 
@@ -139,6 +163,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     machine: str
     version: str
     seconds: float
+    debates: dict[str, Debates] = {}
     outcomes: tuple[Outcome, ...] = ()
 
     def _repr_html_(self) -> str:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import subprocess
 import sys
 from pathlib import Path
 from time import perf_counter
@@ -106,12 +105,12 @@ async def measure(name: str, engine: Engine) -> list[Row]:
     await alone.aclose()
     busy = LocalModel(name, exact=False, engine=engine)
     await busy.count_tokens("start the engine before the clock")
-    other = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+    other = await asyncio.create_subprocess_exec(sys.executable, "-c", "while True: pass")
     try:
         seconds, usage, _ = await debate(busy, item.task)
     finally:
         other.kill()
-        other.wait()
+        await other.wait()
     rows.append(row("together, beside a busy process", engine, seconds, usage))
     await busy.aclose()
     return rows

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from rich.padding import Padding
 from rich.text import Text
 
 from collegium.catalog import (
@@ -25,6 +24,7 @@ from collegium.commands.show import (
     console,
     heading,
     parameters_table,
+    print_indented,
     print_json,
     print_table,
     table,
@@ -70,7 +70,7 @@ def list_papers(query: str, kind: str | None, facets: list[str], as_json: bool) 
             line.append(f"  {p.summary}", style="dim")
         out.print(line, no_wrap=True, overflow="ellipsis")
         if full:
-            out.print(Padding(p.summary, (0, 0, 1, 4)))
+            print_indented(f"{p.summary}\n", out, by=4)
     if out.is_terminal:
         number = f"{len(found)} paper{'s' * (len(found) > 1)}"
         out.print(Text(f"{number}; one in full: collegium show SLUG", style="dim"))
@@ -201,7 +201,7 @@ def _print_paper(entry: Paper, of_paper: list[System]) -> None:
     out.print(heading("Facets"))
     _print_facts([(name, ", ".join(values)) for name, values in entry.facets.items()])
     for note in entry.facet_notes.values():
-        out.print(Padding(Text(note, style="dim"), (0, 0, 0, 2)))
+        print_indented(note, out, "dim")
     for s in of_paper:
         out.print()
         out.print(heading(f"System {s.name}"))

@@ -14,9 +14,9 @@ from collegium.bench.compare import Plan
 from collegium.bench.records import Outcome, Report
 from collegium.bench.statistics import wilson
 from collegium.bench.summary import percent
-from collegium.commands.show import clock, dollars, print_table, table
+from collegium.commands.show import clock, dollars, label, print_table, table
 
-WIDTHS = (7, 15, 9, 5, 7)
+WIDTHS = (7, 16, 9, 5, 7)
 """Least widths of the live table's numbers: it must not jump about as they grow."""
 
 STEPS = 10
@@ -91,6 +91,7 @@ class Board:
         numbers = ("done", "accuracy (95%)", "tokens", "tok/s", "left")
         made = table("system", *numbers, right=numbers)
         made.columns[0].no_wrap, made.columns[0].overflow = True, "ellipsis"
+        room = max(20, self._out.width - sum(WIDTHS) - 2 * len(WIDTHS))
         for column, width in zip(made.columns[1:], WIDTHS, strict=True):
             column.min_width = width
         for name, p in self._progress.items():
@@ -100,7 +101,7 @@ class Board:
             left = "" if p.left is None else clock(p.left / self._workers)
             full = p.done == p.total
             made.add_row(
-                name,
+                label(name, room),
                 Text(f"{p.done}/{p.total}", style="green" if full else ""),
                 accuracy if p.done else "",
                 f"{p.tokens:,}",
@@ -140,13 +141,13 @@ def print_report(report: Report, out: Console) -> None:
     budget = f", {report.budget:,} tokens per question" if report.budget else ""
     out.print(Text(f"{what}{budget}", style="bold"))
     out.print()
-    print_table(closing_table(report), out)
+    print_table(closing_table(report, out.width), out)
     out.print()
     out.print(Text(report.verdict))
     out.print()
 
 
-def closing_table(report: Report) -> Table:
+def closing_table(report: Report, width: int) -> Table:
     """What a comparison found, best system first; columns that would be empty are left out."""
     numbers = ["right", "accuracy", "95% interval", "tokens/task", "calls", "time"]
     troubles = [k for k in ("unparsed", "limited", "errors") if _any(report, k)]
@@ -154,10 +155,11 @@ def closing_table(report: Report) -> Table:
     columns = [*numbers, *money, *("failed" if k == "errors" else k for k in troubles)]
     made = table("system", *columns, right=tuple(columns))
     made.columns[0].overflow = "fold"
+    room = max(16, width - 58 - 10 * len(columns[len(numbers) :]))
     place = {name: i for i, name in enumerate(report.ranking or ())}
     for r in sorted(report.systems, key=lambda r: place.get(r.name, 0)):
         made.add_row(
-            Text(r.name, style="bold" if place.get(r.name) == 0 else ""),
+            Text(label(r.name, room), style="bold" if place.get(r.name) == 0 else ""),
             f"{r.correct}/{r.n}",
             percent(r.accuracy),
             f"{100 * r.ci_low:.1f} to {100 * r.ci_high:.1f}",

@@ -9,12 +9,20 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.padding import Padding
 from rich.text import Text
 
 from collegium.api import Run, arun
 from collegium.bench.jobs import answer_text
-from collegium.commands.show import clean, clock, console, dollars, pairs, print_json, writable_file
+from collegium.commands.show import (
+    clean,
+    clock,
+    console,
+    dollars,
+    pairs,
+    print_indented,
+    print_json,
+    writable_file,
+)
 from collegium.commands.stream import Floor
 from collegium.commands.weights import fetch_weights
 from collegium.errors import BadInput
@@ -157,7 +165,7 @@ def print_bill(done: Run, out: Console) -> None:
         out.print(Text("No answer", style="bold yellow"), "(the system abstained)")
     elif "\n" in text:
         out.print(Text("Answer", style="bold green"))
-        out.print(Padding(Text(text), (0, 0, 0, 2)))
+        print_indented(text, out)
     else:
         out.print(Text.assemble(("Answer  ", "bold green"), (text, "bold")))
     if done.limited:

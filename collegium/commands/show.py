@@ -7,11 +7,13 @@ import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from textwrap import indent
 from typing import IO, Any, get_args
 
 import msgspec
 from rich import box
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -49,7 +51,13 @@ def table(*columns: str, right: tuple[str, ...] = ()) -> Table:
         columns: Headings.
         right: Those whose cells are numbers.
     """
-    made = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold", show_edge=False)
+    made = Table(
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+        pad_edge=False,
+        show_edge=False,
+        header_style="bold",
+    )
     for name in columns:
         numeric = name in right
         made.add_column(name, justify="right" if numeric else "left", no_wrap=numeric)
@@ -86,6 +94,25 @@ def clean(text: str) -> str:
 def heading(text: str) -> Text:
     """A line that begins a section."""
     return Text(text, style="bold")
+
+
+def print_indented(text: str, out: Console, style: str = "", by: int = 2) -> None:
+    """Print a text some columns to the right."""
+    if out.width < UNBROKEN:
+        out.print(Padding.indent(Text(text, style=style), by))
+    else:  # padding would fill every line up to the longest
+        out.print(Text(indent(text, " " * by), style=style))
+
+
+def label(name: str, width: int) -> str:
+    """A system's name on lines of about this width, broken where its parameters begin."""
+    lines = [""]
+    for part in re.split(r"(?<=[:,])", name):
+        if lines[-1] and len(lines[-1] + part) > width:
+            lines.append(f" {part}")
+        else:
+            lines[-1] += part
+    return "\n".join(lines)
 
 
 def pairs(options: list[str], what: str, example: str) -> dict[str, str]:

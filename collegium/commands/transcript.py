@@ -7,12 +7,11 @@ from typing import Any
 
 import msgspec
 from rich.console import Console
-from rich.padding import Padding
 from rich.text import Text
 
 from collegium.bench.records import Outcome
 from collegium.commands.readable import readable
-from collegium.commands.show import clean, clock, dollars, excerpt
+from collegium.commands.show import clean, clock, dollars, excerpt, print_indented
 from collegium.commands.stream import Palette
 from collegium.kernel import AskHuman, Event, Generate, Receive, Send, UseTool
 
@@ -107,7 +106,7 @@ class Transcript:
             self._block(f"{LABELS[message.role]}: {said}{pictures}", "dim")
 
     def _block(self, text: str, style: str = "") -> None:
-        self._out.print(Padding(Text(clean(text).strip(), style=style), (0, 0, 0, 2)))
+        print_indented(clean(text).strip(), self._out, style)
 
 
 def facts(event: Event) -> str:

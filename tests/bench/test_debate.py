@@ -47,11 +47,16 @@ def test_transitions_add_up() -> None:
 
 
 def test_only_finished_debates_count() -> None:
-    whole = Outcome(system="mad", task="a", reference="2", notes={"answers": [[1, 2], [2, 2]]})
-    cut = Outcome(system="mad", task="b", limited=True, notes={"answers": [[1, 2]]})
-    assert of_outcomes([whole, cut], number).debates == 1
-    with pytest.raises(BadInput, match="finished debate"):
-        of_outcomes([cut], number)
+    notes = {"answers": [[1, 2], [2, 2]], "texts": [["", ""], ["", ""]]}
+    whole = Outcome(system="mad", task="a", reference="2", notes=notes)
+    first = {"answers": [[1, 2]], "texts": [["", ""]]}
+    cut = Outcome(system="mad", task="b", limited=True, notes=first)
+    vote = Outcome(system="self-consistency", task="a", notes={"answers": [1, 2]})
+    found = of_outcomes([whole, cut], number)
+    assert found is not None
+    assert (found.debates, found.wrong_to_correct) == (1, 1)
+    assert of_outcomes([cut], number) is None
+    assert of_outcomes([vote], number) is None
 
 
 def test_the_grid_of_a_budget() -> None:

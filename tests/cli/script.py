@@ -5,7 +5,7 @@ import json
 import os
 import random
 
-from collegium.errors import Unreachable
+from collegium.errors import ModelError, Unreachable
 
 
 def _note():
@@ -44,7 +44,12 @@ def gone(request):
     return Unreachable("the server at 127.0.0.1:9 cannot be reached: connection refused.")
 
 
-async def gone_later(request):
+def broken(request):
+    """A model that fails whatever it is asked."""
+    return ModelError("the model fell over.")
+
+
+def gone_later(request):
     """A server that goes down while it is used."""
     _note()
     with open(os.environ["CALLS"]) as file:

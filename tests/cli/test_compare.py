@@ -1,12 +1,19 @@
 """compare: shape, repeatability, resuming, and what it leaves behind."""
 
+import io
 import json
+import re
 import signal
 import time
 from pathlib import Path
 
+import msgspec
 import pytest
+from rich.console import Console
 
+from collegium.bench.compare import plan
+from collegium.bench.records import Outcome
+from collegium.commands.live import Board
 from tests.cli.shell import script
 
 SYSTEMS = ["direct", "self-consistency:samples=3", "mad:agents=2"]
@@ -139,6 +146,7 @@ def test_table_and_verdict_for_people(shell, compare):
     assert done.returncode == 0, done.stderr
     for words in ("right", "95% interval", "tokens/task", "mad:agents=2", "report.html", "trace"):
         assert words in done.stdout
+    assert "…" not in done.stdout
     assert "12/12 done" in done.stderr
     assert max(map(len, done.stdout.splitlines()[:10])) <= 80
 
@@ -179,3 +187,33 @@ def test_a_server_that_goes_down_keeps_what_is_finished(shell, questions):
     resumed = shell.json(*args, "--model", script("gone_later"), "--resume")
     assert resumed["systems"][0]["n"] == 4
     assert shell.calls == 2
+
+
+def test_nothing_but_failures_is_no_result(shell, questions):
+    done = shell("compare", "direct", "--on", questions, "--model", script("broken"))
+    assert done.returncode == 1
+    assert re.search(r"^direct +0/4 .* 4$", done.stdout, re.MULTILINE)
+    assert "Runs failed" in done.stdout
+    assert "the model fell over." in shell("trace", "last").stdout
+    alone = shell("run", "direct", "x", "--model", script("broken"))
+    assert (alone.returncode, alone.stderr) == (2, "error: the model fell over.\n")
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_live_table(shell, questions, width):
+    planned = plan(SYSTEMS, on=str(questions))
+    screen = Console(file=io.StringIO(), width=width, force_terminal=True, color_system=None)
+    board = Board(planned, 2, screen)
+    screen.print(board)
+    for kept in (True, False, False, False):
+        for name in SYSTEMS:
+            outcome = Outcome(system=name, task="t", tokens_prompt=90, tokens_completion=10)
+            board.add(msgspec.structs.replace(outcome, seconds=2.0, correct=kept), kept)
+        screen.print(board)
+    text = screen.file.getvalue()
+    assert max(map(len, text.splitlines())) <= width
+    assert "…" not in text
+    assert all(name in text for name in SYSTEMS)
+    for words in ("0/4", "1/4", "100.0% [21, 100]", "25.0% [5, 70]", "400", "3.0 s", "done",
+                  "about 9.0 s left", "3 kept from before"):  # fmt: skip
+        assert words in text

@@ -95,6 +95,7 @@ def test_transcript_tells_every_prompt_once(shell):
     assert text.count("asked: What is asked once?") == 1
     assert text.count("asked: Check your last answer") == 1
     assert text.count("reply:") == 3
+    assert all(line == line.rstrip() for line in text.splitlines())
 
 
 def test_transcript_of_a_comparison_tells_how_it_was_judged(shell, questions):
