@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from time import perf_counter
 
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
@@ -11,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from collegium.bench.compare import Plan
-from collegium.bench.records import Outcome, Report
+from collegium.bench.records import Outcome, Report, SystemRow
 from collegium.bench.statistics import wilson
 from collegium.bench.summary import percent
 from collegium.commands.show import clock, dollars, label, print_table, table
@@ -142,6 +141,9 @@ def print_report(report: Report, out: Console) -> None:
     out.print(Text(f"{what}{budget}", style="bold"))
     out.print()
     print_table(closing_table(report, out.width), out)
+    for row in report.systems:
+        if said := troubles(row):
+            out.print(Text(f"{row.name}: {said}", style="yellow"))
     out.print()
     out.print(Text(report.verdict))
     out.print()
@@ -150,12 +152,11 @@ def print_report(report: Report, out: Console) -> None:
 def closing_table(report: Report, width: int) -> Table:
     """What a comparison found, best system first; columns that would be empty are left out."""
     numbers = ["right", "accuracy", "95% interval", "tokens/task", "calls", "time"]
-    troubles = [k for k in ("unparsed", "limited", "errors") if _any(report, k)]
     money = ["money"] if any(r.money for r in report.systems) else []
-    columns = [*numbers, *money, *("failed" if k == "errors" else k for k in troubles)]
+    columns = [*numbers, *money]
     made = table("system", *columns, right=tuple(columns))
     made.columns[0].overflow = "fold"
-    room = max(16, width - 58 - 10 * len(columns[len(numbers) :]))
+    room = max(16, width - 58 - 10 * len(money))
     place = {name: i for i, name in enumerate(report.ranking or ())}
     for r in sorted(report.systems, key=lambda r: place.get(r.name, 0)):
         made.add_row(
@@ -167,12 +168,17 @@ def closing_table(report: Report, width: int) -> Table:
             f"{r.calls:,}",
             clock(r.seconds),
             *([dollars(r.money)] if money else []),
-            *(f"{getattr(r, k):,}" for k in troubles),
         )
     for name, floor in report.controls.items():
         made.add_row(Text(f"({name})", style="dim"), "", Text(percent(floor), style="dim"))
     return made
 
 
-def _any(report: Report, field: str) -> Iterable[object]:
-    return [r for r in report.systems if getattr(r, field)]
+def troubles(row: SystemRow) -> str:
+    """What went wrong in some of a system's runs; "" when nothing did."""
+    kinds = (
+        ("failed", row.errors),
+        ("without a readable answer", row.unparsed - row.errors),
+        ("ended by a limit", row.limited),
+    )
+    return ", ".join(f"{number:,} {kind}" for kind, number in kinds if number > 0)

@@ -18,7 +18,7 @@ from collegium.models.engine import Engine, EngineSettings, available_cores, bor
 from collegium.models.model import OnText
 from collegium.models.native import find_native
 from collegium.models.problems import context_too_long
-from collegium.models.weights import file_sha256, find_weights, weights_path
+from collegium.models.weights import file_digest, file_sha256, find_weights, weights_path
 
 if TYPE_CHECKING:
     import httpx
@@ -49,7 +49,7 @@ class LocalModel:
         threads: int | None = None,
         poll: int = 0,
         adapters: Mapping[str, str | Path] | None = None,
-        engine: str = "auto",
+        engine: str | Path = "auto",
     ) -> None:
         """Describe the model; the engine starts with the first request.
 
@@ -61,7 +61,8 @@ class LocalModel:
             threads: Compute threads; None: one per physical core.
             poll: How eagerly waiting compute threads spin, 0 to 100.
             adapters: LoRA adapters that requests may ask for: name to GGUF file.
-            engine: "wheel", "native", or "auto": native when one is installed.
+            engine: "wheel", "native", "auto" (native when one is installed), or the path of a
+                ``llama-server`` program.
 
         Raises:
             BadInput: An option has an impossible value.
@@ -347,8 +348,12 @@ class LocalModel:
         return sum(1 for slot in answer.raise_for_status().json() if slot["is_processing"])
 
 
-def _choose_engine(engine: str) -> tuple[str, str] | None:
+def _choose_engine(engine: str | Path) -> tuple[str, str] | None:
     """The native engine as (build, path), or None for the wheel's."""
+    if isinstance(engine, Path):
+        if not engine.is_file():
+            raise BadInput(f"there is no engine at {engine}.")
+        return f"file-{file_digest(engine)[:16]}", str(engine)
     if engine not in ("auto", "wheel", "native"):
         raise unknown_name("engine", engine, ("auto", "wheel", "native"))
     if engine == "wheel":

@@ -7,7 +7,6 @@ instructions; built here, the same source reads and writes up to half as fast ag
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import os
 import shutil
 import subprocess
@@ -15,6 +14,7 @@ import tarfile
 import tempfile
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from importlib import metadata
 from pathlib import Path
 
@@ -25,7 +25,7 @@ from collegium.kernel.calls import Generate, Message
 from collegium.models.fetch import pip_command
 from collegium.models.local import LocalModel
 from collegium.models.native import Native, native_folder, processor_id
-from collegium.models.weights import EMBEDDED, weights_file
+from collegium.models.weights import EMBEDDED, file_digest, weights_file
 
 OnLine = Callable[[str], None]
 """Told what is going on, a line at a time."""
@@ -103,16 +103,15 @@ def tune(*, on_line: OnLine | None = None, model: str | None = None) -> TuneRepo
         built = _build(source, folder / "build", generator, say)
         seconds = time.monotonic() - began
         say(f"built in {seconds:.0f} s; measuring with {measured}")
-        record = _install(built, version)
-    try:
-        wheel, native = asyncio.run(_measure(measured, say))
-    except BaseException:
-        untune()
-        raise
-    gain = ((native.read / wheel.read) * (native.write / wheel.write)) ** 0.5
-    report = TuneReport(gain > 1.0, measured, wheel, native, gain, record.version, seconds)
-    if not report.installed:
-        untune()
+        subprocess.run(["strip", str(built)], capture_output=True, check=False)
+        with ThreadPoolExecutor(1) as thread:  # the caller may have an event loop of its own
+            wheel, native = thread.submit(asyncio.run, _measure(measured, built, say)).result()
+        gain = ((native.read / wheel.read) * (native.write / wheel.write)) ** 0.5
+        report = TuneReport(gain > 1.0, measured, wheel, native, gain, version, seconds)
+        if report.installed:
+            _install(built, version)
+        else:
+            untune()
     say(
         f"wheel: reads {wheel.read:.0f}, writes {wheel.write:.1f} tokens/s; "
         f"native: reads {native.read:.0f}, writes {native.write:.1f} tokens/s; "
@@ -165,17 +164,17 @@ def _download(folder: Path, version: str) -> Path:
     """Fetch the source archive from the package index."""
     command = [
         *pip_command(),
-        *("download", "--no-deps", "--no-binary=:all:", "--no-build-isolation", "--no-cache-dir"),
+        *("download", "--no-deps", "--no-binary=xllamacpp", "--no-cache-dir"),
         *("--disable-pip-version-check", "--no-input", "--dest", str(folder)),
         f"xllamacpp=={version}",
     ]
-    # pip builds metadata after the download; that it fails there does not matter to us
     done = subprocess.run(
         command, capture_output=True, text=True, env={**os.environ, "TMPDIR": str(folder)}
     )
     archives = sorted(folder.rglob("xllamacpp-*.tar.gz"))
     if not archives:
-        words = (done.stderr.strip() or "pip said nothing").splitlines()[-1]
+        said = [line for line in done.stderr.splitlines() if line.startswith("ERROR")]
+        words = said[-1].removeprefix("ERROR: ") if said else "pip gave no reason"
         raise BadInput(f"the source of xllamacpp {version} could not be fetched: {words}")
     return archives[0]
 
@@ -216,18 +215,17 @@ def _build(source: Path, build: Path, generator: str, say: OnLine) -> Path:
     return build / "bin" / "llama-server"
 
 
-def _install(built: Path, version: str) -> Native:
+def _install(built: Path, version: str) -> None:
     """Put the program and its record into the cache."""
     folder = native_folder()
     folder.mkdir(parents=True, exist_ok=True)
-    digest = hashlib.sha256(built.read_bytes()).hexdigest()[:12]
+    digest = file_digest(built)[:12]
     record = Native(
         server=f"llama-server-{digest}",
         version=version,
         build=f"native-{version}-{digest}",
         processor=processor_id(),
     )
-    subprocess.run(["strip", str(built)], capture_output=True, check=False)
     temporary = folder / f"{record.server}.new"
     shutil.copy2(built, temporary)
     os.replace(temporary, folder / record.server)
@@ -237,12 +235,14 @@ def _install(built: Path, version: str) -> Native:
     for old in folder.glob("llama-server-*"):
         if old.name != record.server:
             old.unlink()
-    return record
 
 
-async def _measure(name: str, say: OnLine) -> tuple[Speed, Speed]:
+async def _measure(name: str, built: Path, say: OnLine) -> tuple[Speed, Speed]:
     """Measure both engines in turns, so that other load on the machine hits them alike."""
-    engines = {kind: LocalModel(name, slots=4, engine=kind) for kind in ("wheel", "native")}
+    engines = {
+        "wheel": LocalModel(name, slots=4, engine="wheel"),
+        "native": LocalModel(name, slots=4, engine=built),
+    }
     rounds: dict[str, list[Speed]] = {kind: [] for kind in engines}
     try:
         for number in range(_ROUNDS + 1):

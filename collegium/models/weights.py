@@ -193,12 +193,18 @@ def file_sha256(path: Path, on_bytes: Callable[[int], None] | None = None) -> st
         The sha256 as 64 hexadecimal digits.
     """
     status = path.stat()
-    try:
+    with contextlib.suppress(OSError, msgspec.MsgspecError):
         stamp = msgspec.json.decode(stamp_file(path).read_bytes(), type=_Stamp)
         if (stamp.size, stamp.mtime) == (status.st_size, status.st_mtime_ns):
             return stamp.sha256
-    except (OSError, msgspec.MsgspecError):
-        pass
+    stamp = _Stamp(status.st_size, status.st_mtime_ns, file_digest(path, on_bytes))
+    with contextlib.suppress(OSError):  # a read-only folder of models: checked again next time
+        stamp_file(path).write_bytes(msgspec.json.encode(stamp))
+    return stamp.sha256
+
+
+def file_digest(path: Path, on_bytes: Callable[[int], None] | None = None) -> str:
+    """Compute the sha256 of a file, without remembering it."""
     digest = hashlib.sha256()
     done = 0
     with path.open("rb") as file:
@@ -207,10 +213,7 @@ def file_sha256(path: Path, on_bytes: Callable[[int], None] | None = None) -> st
             done += len(block)
             if on_bytes:
                 on_bytes(done)
-    stamp = _Stamp(status.st_size, status.st_mtime_ns, digest.hexdigest())
-    with contextlib.suppress(OSError):  # a read-only folder of models: checked again next time
-        stamp_file(path).write_bytes(msgspec.json.encode(stamp))
-    return stamp.sha256
+    return digest.hexdigest()
 
 
 def stamp_file(path: Path) -> Path:

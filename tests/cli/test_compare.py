@@ -151,10 +151,12 @@ def test_table_and_verdict_for_people(shell, compare):
     assert max(map(len, done.stdout.splitlines()[:10])) <= 80
 
 
-def test_budget_marks_limited_runs(compare):
+def test_budget_marks_limited_runs(shell, compare):
     rows = {row["name"]: row for row in compare("--budget", 120)["systems"]}
     assert rows["mad:agents=2"]["limited"] == 4
     assert rows["direct"]["limited"] == 0
+    text = shell(*compare.args, "--budget", 120, "--resume").stdout
+    assert "\nmad:agents=2: 4 ended by a limit\n" in text
 
 
 def test_unlike_numbers_of_generations_can_be_refused(shell, compare):
@@ -192,7 +194,7 @@ def test_a_server_that_goes_down_keeps_what_is_finished(shell, questions):
 def test_nothing_but_failures_is_no_result(shell, questions):
     done = shell("compare", "direct", "--on", questions, "--model", script("broken"))
     assert done.returncode == 1
-    assert re.search(r"^direct +0/4 .* 4$", done.stdout, re.MULTILINE)
+    assert re.search(r"^direct: 4 failed$", done.stdout, re.MULTILINE)
     assert "Runs failed" in done.stdout
     assert "the model fell over." in shell("trace", "last").stdout
     alone = shell("run", "direct", "x", "--model", script("broken"))
