@@ -159,12 +159,13 @@ def run(
 
 @app.command(rich_help_panel=TRY)
 def compare(
+    *,
     systems: Annotated[
-        list[str],
+        list[str] | None,
         typer.Argument(
             metavar="SYSTEM", help="Systems, with parameters if wished: mad:agents=4,rounds=2."
         ),
-    ],
+    ] = None,
     on: Annotated[
         str,
         typer.Option(
@@ -187,6 +188,13 @@ def compare(
     ] = 0,
     budget: Annotated[
         int | None, typer.Option(metavar="TOKENS", help="Tokens per question and system.")
+    ] = None,
+    generations: Annotated[
+        int | None,
+        typer.Option(
+            metavar="B",
+            help="Should I debate? All debates of B generations against sampling and refinement.",
+        ),
     ] = None,
     equal_generations: Annotated[
         bool,
@@ -223,7 +231,7 @@ def compare(
     from collegium.commands.compare import compare
 
     measured = compare(
-        systems,
+        systems or [],
         on=on,
         model=model,
         roles=role or [],
@@ -231,6 +239,7 @@ def compare(
         split=split,
         seed=seed,
         budget=budget,
+        generations=generations,
         equal_generations=equal_generations,
         curve=curve,
         out=out,

@@ -139,6 +139,22 @@ def report_debates(benchmark: Benchmark, outcomes: Sequence[Outcome]) -> Debates
     return of_outcomes(outcomes, lambda answer: normalise_answer(answer, kind))
 
 
+def describe(name: str, found: Debates) -> str:
+    """What a system's debates did, in a sentence."""
+    if found.unsafe:
+        by_round = ", ".join(
+            f"{bad:,} of {replies:,} in round {t}"
+            for t, (bad, replies) in enumerate(found.unsafe, 1)
+        )
+        return f"{name}: replies that gave the secret away: {by_round}."
+    votes = ", ".join(f"{won:,} after round {t}" for t, won in enumerate(found.vote_correct, 1))
+    return (
+        f"{name}, {found.debates:,} debates: {found.correct_to_wrong:,} turns from right to wrong, "
+        f"{found.wrong_to_correct:,} from wrong to right; votes that would have been right: "
+        f"{votes}; a right answer was there and lost: {found.oracle_gap:,}."
+    )
+
+
 def spread_of_leaks(
     notes: Mapping[str, Any], secret: str, leaks: Callable[[str, str], bool]
 ) -> tuple[tuple[bool, ...], ...]:

@@ -19,6 +19,7 @@ import jinja2
 import msgspec
 from markupsafe import Markup
 
+from collegium.bench.debate import describe
 from collegium.bench.plots import COLOURS, accuracy_plot, cost_plot, strata_plot
 from collegium.bench.records import Outcome, Report, SystemRow
 from collegium.bench.statistics import holm
@@ -110,6 +111,7 @@ def render(report: Report, traces: Traces, *, transcript_bytes: int = TRANSCRIPT
         front=pareto(rows),
         pairs=list(zip(report.pairs, holm([p.p for p in report.pairs]), strict=True)),
         unequal=unequal_generations(rows),
+        debates=[describe(name, found) for name, found in report.debates.items()],
         partial=_partial(report.outcomes),
         mean_scores=_mean_scores(report.outcomes),
         plots=plots,

@@ -101,7 +101,7 @@ async def run_job(
         correct=score.correct and not error,
         value=0.0 if error else score.value,
         reason=score.reason,
-        unparsed=answer is None or isinstance(answer, Unparsed),
+        unparsed=not error and (answer is None or isinstance(answer, Unparsed)),
         limited=bool(limited),
         error=error,
         calls=kernel.meter.calls,

@@ -17,6 +17,7 @@ from rich.text import Text
 
 from collegium.bench.compare import Plan, open_models, plan, traces_of
 from collegium.bench.compare import compare as compare_
+from collegium.bench.debate import equal_generation_grid
 from collegium.bench.records import Report
 from collegium.commands.live import Board, print_report
 from collegium.commands.run import unused
@@ -40,6 +41,7 @@ def compare(
     split: str,
     seed: int,
     budget: int | None,
+    generations: int | None,
     equal_generations: bool,
     curve: bool,
     out: Path | None,
@@ -58,6 +60,10 @@ def compare(
     Raises:
         CollegiumError: Something is wrong, or the model's server is gone.
     """
+    if generations is not None:
+        if systems:
+            raise BadInput("--generations chooses the systems itself; leave out their names.")
+        systems, equal_generations = equal_generation_grid(generations), True
     models = pairs(roles, "a role's model", "ROLE=MODEL")
     planned = plan(
         systems,

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from collegium.bench.compare import Plan
+from collegium.bench.debate import describe
 from collegium.bench.records import Outcome, Report, SystemRow
 from collegium.bench.statistics import wilson
 from collegium.bench.summary import percent
@@ -144,6 +145,8 @@ def print_report(report: Report, out: Console) -> None:
     for row in report.systems:
         if said := troubles(row):
             out.print(Text(f"{row.name}: {said}", style="yellow"))
+    for name, debates in report.debates.items():
+        out.print(Text(describe(name, debates)))
     out.print()
     out.print(Text(report.verdict))
     out.print()
@@ -178,7 +181,7 @@ def troubles(row: SystemRow) -> str:
     """What went wrong in some of a system's runs; "" when nothing did."""
     kinds = (
         ("failed", row.errors),
-        ("without a readable answer", row.unparsed - row.errors),
+        ("without a readable answer", row.unparsed),
         ("ended by a limit", row.limited),
     )
     return ", ".join(f"{number:,} {kind}" for kind, number in kinds if number > 0)

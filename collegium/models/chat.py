@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Sequence
 from typing import Any, Literal
 
 import msgspec
@@ -151,6 +151,19 @@ class Draft:
             usage=self.usage,
             finish=self.finish if calls or self.finish != "tool" else "stop",
         )
+
+
+async def read_events(chunks: AsyncIterable[bytes]) -> AsyncIterator[dict[str, Any]]:
+    """The events of a stream, decoded.
+
+    Lines end at a newline only: a model may well write one of Unicode's other line ends.
+    """
+    rest = b""
+    async for chunk in chunks:
+        *lines, rest = (rest + chunk).split(b"\n")
+        for line in lines:
+            if line.startswith(b"data: {"):
+                yield json.loads(line[6:])
 
 
 def read_bare_calls(text: str, tools: Sequence[ToolSpec]) -> list[ToolCall]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from importlib import metadata
@@ -13,7 +12,7 @@ from weakref import WeakKeyDictionary
 
 from collegium.errors import BadInput, ModelError, Transient, unknown_name
 from collegium.kernel.calls import Generate, Reply, Usage
-from collegium.models.chat import Draft, chat_body, read_usage
+from collegium.models.chat import Draft, chat_body, read_events, read_usage
 from collegium.models.engine import Engine, EngineSettings, available_cores, borrow, give_back
 from collegium.models.model import OnText
 from collegium.models.native import find_native
@@ -283,10 +282,7 @@ class LocalModel:
             if response.status_code != 200:
                 await response.aread()
                 self._refused(request, response.status_code, response.json())
-            async for line in response.aiter_lines():
-                if not line.startswith("data: ") or line == "data: [DONE]":
-                    continue
-                event = json.loads(line[6:])
+            async for event in read_events(response.aiter_raw()):
                 if "error" in event:
                     self._refused(request, 500, event)
                 for choice in event["choices"]:

@@ -1,9 +1,19 @@
 from __future__ import annotations
 
+import json
+from collections.abc import AsyncIterator
+
 import pytest
 
 from collegium.kernel.calls import Message, ToolCall, ToolSpec, Usage
-from collegium.models.chat import Draft, chat_body, read_bare_calls, read_usage, wire_message
+from collegium.models.chat import (
+    Draft,
+    chat_body,
+    read_bare_calls,
+    read_events,
+    read_usage,
+    wire_message,
+)
 from tests.models.support import ask
 
 TOOLS = (ToolSpec("add", "", {"type": "object"}), ToolSpec("look", "", {"type": "object"}))
@@ -76,6 +86,19 @@ def test_several_bare_calls() -> None:
 )
 def test_a_text_that_says_anything_else_is_no_call(text: str) -> None:
     assert read_bare_calls(text, TOOLS) == []
+
+
+async def test_a_stream_is_cut_at_newlines_only() -> None:
+    events = [{"text": "one\u2028two\x85three"}, {"text": "é" * 50}]
+    wire = "".join(f"data: {json.dumps(e, ensure_ascii=False)}\n\n" for e in events)
+    data = f": a comment\n\n{wire}data: [DONE]\n\n".encode()
+
+    async def chunks(size: int) -> AsyncIterator[bytes]:
+        for at in range(0, len(data), size):
+            yield data[at : at + size]
+
+    for size in (1, 7, len(data)):
+        assert [event async for event in read_events(chunks(size))] == events
 
 
 def test_usage_without_details() -> None:
