@@ -63,7 +63,8 @@ def compare(
     if generations is not None:
         if systems:
             raise BadInput("--generations chooses the systems itself; leave out their names.")
-        systems, equal_generations = equal_generation_grid(generations), True
+        # Equal generations are not equal tokens; the study states both, so it ranks all the same.
+        systems, equal_generations, curve = equal_generation_grid(generations), True, True
     models = pairs(roles, "a role's model", "ROLE=MODEL")
     planned = plan(
         systems,

@@ -282,7 +282,7 @@ class LocalModel:
             if response.status_code != 200:
                 await response.aread()
                 self._refused(request, response.status_code, response.json())
-            async for event in read_events(response.aiter_raw()):
+            async for event in read_events(response.aiter_bytes()):
                 if "error" in event:
                     self._refused(request, 500, event)
                 for choice in event["choices"]:
