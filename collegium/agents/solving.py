@@ -41,10 +41,15 @@ def bare_type(task: Task) -> Any:
 
 
 def closing(task: Task) -> str:
-    """How a prompt asks for a worked answer: the steps, and the form of the last line."""
-    if task.answer == "code":
-        return "Write the complete Python code in one code block."
-    return f"Write short steps, then a last line 'Answer: <{ANSWER_HINT[task.answer]}>'."
+    """How a prompt asks for a worked answer: the steps, and the form of the answer."""
+    hint = ANSWER_HINT[task.answer]
+    match task.answer:
+        case "code":
+            return "Write the complete Python code in one code block."
+        case "number" | "latex":  # the form that models trained on mathematics know by heart
+            return f"Write short steps, one calculation a line. End with \\boxed{{{hint}}}."
+        case _:
+            return f"Write short steps, then a last line 'Answer: ' and {hint}."
 
 
 def answer_of(reply: Reply[Any]) -> Any:

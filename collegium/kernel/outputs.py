@@ -17,8 +17,12 @@ ANSWER_LINE = "Answer:"
 """What the line with the answer of a :class:`Worked` reply begins with."""
 
 
+BOX = "\\boxed{"
+"""The other way to state it: how models trained on mathematics end a solution."""
+
+
 class Worked(msgspec.Struct, Generic[T], frozen=True):
-    """Reasoning in plain text, then an answer of a type on a last line of its own.
+    """Reasoning in plain text, then an answer of a type, on a last line or in a box.
 
     Small models reason far better in plain text than inside a JSON string, and ramble when a
     grammar forbids them to end. So the whole reply is free; where its answer line is missing or
@@ -66,15 +70,15 @@ class Output(msgspec.Struct, Generic[T], frozen=True):
         return value.answer if self.wrapped else value
 
     def _decode_worked(self, text: str, cut: bool) -> Any:
-        """Split at the last answer line; its value must be of the type, nothing more or less."""
-        reasoning, mark, rest = text.rpartition(ANSWER_LINE)
-        if not mark:
-            return Unparsed(text, f"there is no last line that begins {ANSWER_LINE!r}")
-        line = rest.strip().partition("\n")[0].strip().strip("*").strip()
+        """Split at the last stated answer; it must be of the type, nothing more or less."""
+        found = stated_answer(text)
+        if found is None:
+            return Unparsed(text, f"there is no {ANSWER_LINE!r} line and no \\boxed{{...}}")
+        reasoning, line, whole = found
         if not line:
-            return Unparsed(text, "the answer line is empty")
-        if cut and "\n" not in rest.lstrip():
-            return Unparsed(text, "the answer line is cut off")
+            return Unparsed(text, "the answer is empty")
+        if cut and not whole:
+            return Unparsed(text, "the answer is cut off")
         try:
             if self.type is str:
                 answer = line
@@ -89,7 +93,32 @@ class Output(msgspec.Struct, Generic[T], frozen=True):
                 answer = msgspec.json.decode(plain, type=self.type)
         except (ValueError, RecursionError) as error:
             return Unparsed(text, f"the answer {line!r} does not fit: {error}")
-        return Worked(reasoning.strip().rstrip("*").rstrip(), answer)
+        return Worked(reasoning, answer)
+
+
+def stated_answer(text: str) -> tuple[str, str, bool] | None:
+    r"""Find where a worked reply states its answer: the last answer line or ``\boxed{...}``.
+
+    Returns:
+        The reasoning before it, the answer as written, and whether it surely ends there (it might
+        go on where the reply was cut off); None when no answer is stated.
+    """
+    line_at, box_at = text.rfind(ANSWER_LINE), text.rfind(BOX)
+    if box_at > line_at:
+        depth = 1
+        start = box_at + len(BOX)
+        for end in range(start, len(text)):
+            depth += {"{": 1, "}": -1}.get(text[end], 0)
+            if depth == 0:
+                line_start = text.rfind("\n", 0, box_at) + 1
+                return text[:line_start].strip(), text[start:end].strip(), True
+        return text[:box_at].strip(), text[start:].strip(), False
+    if line_at < 0:
+        return None
+    rest = text[line_at + len(ANSWER_LINE) :].lstrip()
+    line, newline, _ = rest.partition("\n")
+    before = text[:line_at].strip().rstrip("*").rstrip()
+    return before, line.strip().strip("*").strip(), bool(newline)
 
 
 @lru_cache(maxsize=256)

@@ -82,7 +82,7 @@ def test_the_type_of_an_answer_follows_its_task() -> None:
 
 
 def test_a_prompt_says_how_to_end() -> None:
-    assert "'Answer: " in closing(NUMBER)
+    assert f"\\boxed{{{ANSWER_HINT['number']}}}" in closing(NUMBER)
     assert ANSWER_HINT["number"] in closing(NUMBER)
     assert ANSWER_HINT["choice"] in closing(CHOICE)
     assert "Answer:" not in closing(CODE)

@@ -251,6 +251,10 @@ WORKED: list[tuple[Any, str, Any]] = [
     (bool, "Answer: true", Worked("", True)),
     (float, "So.\n**Answer: $1,250.50**", Worked("So.", 1250.5)),
     (float, "4. Answer: 7.", Worked("4.", 7.0)),
+    (float, "So.\nIt is \\(\\boxed{1,250}\\).", Worked("So.", 1250.0)),
+    (str, "Half.\n\\boxed{\\frac{1}{2}} of it", Worked("Half.", "\\frac{1}{2}")),
+    (int, "Answer: 3\nNo: \\boxed{4}", Worked("Answer: 3", 4)),
+    (int, "\\boxed{3}\nAnswer: 4", Worked("\\boxed{3}", 4)),
     (list[int], "Answer: [1, 2]", Worked("", [1, 2])),
     (Point, 'Answer: {"x": 1}', Worked("", Point(1))),
     (Leaf, 'Answer: {"colour": "red"}', Worked("", Leaf(colour="red"))),
@@ -271,9 +275,11 @@ async def test_reasoning_and_then_an_answer_of_a_type(answer: Any, text: str, va
 @pytest.mark.parametrize(
     ("answer", "text", "reason"),
     [
-        (int, "It is 12.", "there is no last line that begins 'Answer:'"),
+        (int, "It is 12.", "there is no 'Answer:' line and no"),
         (int, "Answer:\n12 it", "the answer '12 it' does not fit"),
-        (int, "Answer:", "the answer line is empty"),
+        (int, "Answer:", "the answer is empty"),
+        (int, "\\boxed{}", "the answer is empty"),
+        (int, "\\boxed{12 apples}", "does not fit"),
         (int, "Answer: twelve", "the answer 'twelve' does not fit"),
         (int, "Answer: 12 apples", "does not fit"),
         (Literal["A", "B"], "Answer: C", "the answer 'C' does not fit"),
@@ -320,6 +326,8 @@ async def test_half_an_answer_line_is_no_answer() -> None:
     model = Scripted(inorder(half, '{"answer": 125}'))
     reply = await Kernel(model).agent("a").ask("?", output=Worked[int])
     assert reply.data == Worked("100 + 25\nAnswer: 12", 125)
+    # A box that never closes is cut off too.
+    assert isinstance(output_of(Worked[int]).decode("so \\boxed{12", cut=True), Unparsed)
     # What was cut off after the line does not matter.
     beyond: Reply[Any] = Reply("Answer: 12\nAnd then", finish="length")
     model = Scripted(beyond)

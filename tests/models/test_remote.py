@@ -325,3 +325,50 @@ def test_a_wrong_name_says_what_is_wrong(name: str, error: type[Exception], says
 async def test_what_a_remote_model_cannot_do_is_refused(server: OpenAIServer) -> None:
     with pytest.raises(ModelError, match="adapters"):
         await remote(server).generate(ask(adapters=(("mine", 1.0),)))
+
+
+async def test_a_model_without_native_schemas_answers_through_a_tool(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from pydantic_ai.messages import ModelMessage, ModelResponse, ToolCallPart
+    from pydantic_ai.models.function import AgentInfo, FunctionModel
+    from pydantic_ai.profiles import ModelProfile
+
+    schema = {"type": "object", "properties": {"answer": {"type": "integer"}}}
+    seen: list[AgentInfo] = []
+
+    def function(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
+        seen.append(info)
+        return ModelResponse([ToolCallPart(info.output_tools[0].name, {"answer": 7})])
+
+    profile = ModelProfile(supports_json_schema_output=False)
+    client = FunctionModel(function, profile=profile)
+    monkeypatch.setattr("collegium.models.remote.make_client", lambda address: client)
+    (reply,) = await RemoteModel("anthropic:old").generate(ask("2+5?", schema=schema))
+    assert seen[0].output_tools[0].parameters_json_schema == schema
+    assert not seen[0].allow_text_output
+    assert reply.text == '{"answer":7}'
+    assert reply.tool_calls == ()
+    assert reply.finish == "stop"
+
+
+async def test_a_known_model_has_a_price(monkeypatch: pytest.MonkeyPatch) -> None:
+    from pydantic_ai.messages import ModelResponse, TextPart
+    from pydantic_ai.models.function import FunctionModel
+    from pydantic_ai.usage import RequestUsage
+
+    usage = RequestUsage(input_tokens=1_000_000, cache_read_tokens=200_000, output_tokens=1000)
+    prices = {}
+    for name in ("gpt-4o", "nobody-sells-this"):
+        response = ModelResponse(
+            [TextPart("x")], usage=usage, model_name=name, provider_name="openai"
+        )
+        client = FunctionModel(lambda messages, info, response=response: response, model_name=name)
+        monkeypatch.setattr(
+            "collegium.models.remote.make_client", lambda address, client=client: client
+        )
+        (reply,) = await RemoteModel(f"openai:{name}").generate(ask())
+        assert (reply.usage.prompt, reply.usage.cached) == (1_000_000, 200_000)
+        prices[name] = reply.usage.money
+    assert prices["gpt-4o"] > 1
+    assert prices["nobody-sells-this"] == 0
