@@ -109,6 +109,9 @@ async def run_on_cluster(
         BadInput: The cluster cannot be reached, or something is wrong that fails every question.
         Unreachable: A model's server is gone, or workers keep dying.
     """
+    # Read by Ray when it is imported: what it has to say of dead workers it prints to standard
+    # output, among our results; what matters of it comes back as an error.
+    os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", ".")
     try:
         import ray
         from ray.exceptions import RayError, RayTaskError
@@ -253,7 +256,6 @@ def _connect(ray: Any, address: str, workers: int) -> None:
         except ConnectionError:
             if address != "auto":
                 raise
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     ray.init(
         address="local",
         num_cpus=workers if workers > 1 else None,

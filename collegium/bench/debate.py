@@ -11,7 +11,7 @@ from collegium.bench.records import Debates, Outcome
 from collegium.errors import BadInput
 from collegium.tasks.answers import normalise_answer
 from collegium.tasks.canary import CANARY, leaks
-from collegium.tasks.task import Benchmark
+from collegium.tasks.task import AnswerKind, Benchmark
 
 Grid = tuple[str, ...]
 
@@ -135,7 +135,7 @@ def report_debates(benchmark: Benchmark, outcomes: Sequence[Outcome]) -> Debates
     kinds = {item.task.answer for item in benchmark.items}
     if len(kinds) != 1 or "code" in kinds:  # whether code is right, only its tests can say
         return None
-    kind = kinds.pop()
+    kind: AnswerKind = kinds.pop()
     return of_outcomes(outcomes, lambda answer: normalise_answer(answer, kind))
 
 

@@ -137,7 +137,7 @@ def ratios(rows: list[Row]) -> dict[str, Any]:
 
 def main() -> None:
     """Measure and write ``results/bench/engine.json``."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(description="Measure what sharing the embedded engine saves.")
     parser.add_argument("--model", default="local-small")
     model: str = parser.parse_args().model
     engines: list[Engine] = ["wheel", "native"] if find_native() else ["wheel"]
