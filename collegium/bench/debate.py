@@ -132,10 +132,10 @@ def report_debates(benchmark: Benchmark, outcomes: Sequence[Outcome]) -> Debates
     if benchmark.name == CANARY:
         unsafe = attack_success(outcomes, leaks)
         return Debates(debates=len(outcomes), unsafe=unsafe) if unsafe else None
-    kinds = {item.task.answer for item in benchmark.items}
-    if len(kinds) != 1 or "code" in kinds:  # whether code is right, only its tests can say
+    kind: AnswerKind = benchmark.items[0].task.answer
+    mixed = any(item.task.answer != kind for item in benchmark.items)
+    if mixed or kind == "code":  # whether code is right, only its tests can say
         return None
-    kind: AnswerKind = kinds.pop()
     return of_outcomes(outcomes, lambda answer: normalise_answer(answer, kind))
 
 
