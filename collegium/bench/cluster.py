@@ -273,7 +273,9 @@ async def _probe(address: str) -> None:
     """
     host, _, port = address.removeprefix("ray://").rpartition(":")
     if not host or not port.isdecimal():
-        raise BadInput(f"a Ray cluster is named HOST:PORT, ray://HOST:PORT or auto, not {address}.")
+        raise BadInput(
+            f"a Ray cluster is named HOST:PORT, ray://HOST:PORT or auto, not {address!r}."
+        )
     try:
         async with asyncio.timeout(PROBE_SECONDS):
             _, writer = await asyncio.open_connection(host.strip("[]"), int(port))

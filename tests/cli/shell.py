@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -50,6 +51,8 @@ class Shell:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            # Tests that run in the background ignore Ctrl-C; a user's command does not.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
 
     def real(self, *args, stdin="", **env):
@@ -61,7 +64,8 @@ class Shell:
     def __call__(self, *args, stdin="", **env):
         """Run a command in this process."""
         words = list(map(str, args))
-        done = CliRunner().invoke(app, words, input=stdin, env={"COLUMNS": None, **self.env, **env})
+        own = {"COLUMNS": None, "COLLEGIUM_DATA": None, **self.env, **env}
+        done = CliRunner().invoke(app, words, input=stdin, env=own)
         if done.exception is not None and not isinstance(done.exception, SystemExit):
             raise done.exception
         return Done(done.exit_code, done.stdout, done.stderr)
