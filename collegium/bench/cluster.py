@@ -285,6 +285,6 @@ async def _probe(address: str) -> None:
 
 
 def _reason(error: BaseException) -> str:
-    """The first line of what an error says, without its full stop."""
+    """The first line of what an error says, without its last mark."""
     lines = str(error).strip().splitlines() or ["no answer"]
-    return lines[0].rstrip(".")
+    return lines[0].rstrip(".:")

@@ -140,6 +140,14 @@ class Engine:
         """Whether the process still runs."""
         return self._process.poll() is None
 
+    def ends_within(self, seconds: float) -> bool:
+        """Wait that long for the process to end; says whether it has. Blocking."""
+        try:
+            self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
     @property
     def pid(self) -> int:
         """Id of the engine's process."""

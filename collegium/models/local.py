@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import httpx
 
 _CONNECT_SECONDS = 10.0
+_DYING_SECONDS = 1.0
 _SETTLE_SECONDS = 0.02
 _SETTLE_SECONDS_MOST = 1.3
 
@@ -308,7 +309,9 @@ class LocalModel:
         try:
             yield
         except httpx.TransportError as error:
-            state = "lost the connection" if engine.alive else "its process ended"
+            # a dying process closes its connections a little before it is gone
+            ended = await asyncio.to_thread(engine.ends_within, _DYING_SECONDS)
+            state = "its process ended" if ended else "the connection broke off"
             raise Transient(
                 f"the embedded engine of {self.name!r} failed ({state}: "
                 f"{engine.last_words(type(error).__name__)}); it starts again with the next request"

@@ -252,7 +252,7 @@ async def test_a_dead_engine_fails_one_call_and_starts_again() -> None:
     await started.wait()
     engine = model._borrow()
     os.kill(engine.pid, signal.SIGKILL)
-    with pytest.raises(Transient, match="local-tiny"):
+    with pytest.raises(Transient, match=r"local-tiny.*its process ended"):
         await task
     (reply,) = await model.generate(ask(max_tokens=2))
     assert reply.usage.completion == 2
