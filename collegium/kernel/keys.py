@@ -14,8 +14,9 @@ _encode = msgspec.msgpack.Encoder(order="sorted").encode
 def request_key(call: Generate) -> str:
     """A digest over all that decides an answer, and nothing else.
 
-    Who asks (agent, role), lineage, labels and the number of samples are left out; sample i of a
-    seeded request is the same whether it was asked for alone or among others.
+    Who asks (agent, role), lineage, labels and the number of samples are left out: sample i of a
+    seeded request is drawn with the same seed whether it is asked for alone or among others. (An
+    engine that computes samples together may differ in the last bits of its sums.)
     """
     decisive = (
         call.messages,
