@@ -38,6 +38,9 @@ PROBE_SECONDS = 5.0
 CONNECT_SECONDS = 60.0
 """How long a cluster may take to answer."""
 
+START_SECONDS = 120.0
+"""How long a cluster started here may take; Ray itself waits for ever when a part of it dies."""
+
 LEAVE_SECONDS = 30.0
 """How long leaving or stopping a cluster may take."""
 
@@ -236,13 +239,13 @@ async def _connection(ray: Any, address: str, workers: int) -> AsyncIterator[Non
     try:
         connected = asyncio.shield(asyncio.wrap_future(ready))
         try:
-            await asyncio.wait_for(connected, None if here else CONNECT_SECONDS)
+            await asyncio.wait_for(connected, START_SECONDS if here else CONNECT_SECONDS)
         except Exception as error:
             raise BadInput(f"cannot use the Ray cluster {address!r}: {_reason(error)}.") from None
         yield
     finally:
         leave.set()
-        if here or ready.done():
+        if ready.done():
             await asyncio.to_thread(thread.join, LEAVE_SECONDS)
 
 
