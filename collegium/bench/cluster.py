@@ -126,6 +126,7 @@ async def run_on_cluster(
 
         async def work(entry: Entry, item: Item) -> Outcome:
             task = item.task.id
+            what = f"{entry.label} on question {task}"
             job = Job(
                 entry=entry,
                 item=item,
@@ -153,12 +154,11 @@ async def run_on_cluster(
             except RayTaskError:  # a bug: it keeps its traceback
                 raise
             except RayError as error:
-                what = f"{entry.label} on question {task}"
                 raise Unreachable(f"the cluster lost {what}: {_reason(error)}.") from None
             record(answer, keep)
             if isinstance(answer.result, Outcome):
                 return answer.result
-            raise answer.result or asyncio.CancelledError
+            raise answer.result or Unreachable(f"the cluster stopped {what}.")
 
         if workers == 1:
             resources = await asyncio.to_thread(ray.cluster_resources)

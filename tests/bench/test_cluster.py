@@ -1,7 +1,6 @@
 """A comparison on a Ray cluster: the results of one machine, and nothing left behind."""
 
 import asyncio
-import os
 import sys
 from pathlib import Path
 
@@ -87,13 +86,12 @@ def planned(tmp_path):
 def ray(tmp_path_factory):
     """Ray, which keeps what it writes of its own in the home of these tests."""
     ray = pytest.importorskip("ray", reason="Ray is not installed")
-    before = dict(os.environ)
-    os.environ["HOME"] = str(tmp_path_factory.mktemp("home"))
-    os.environ.pop("RAY_ADDRESS", None)
-    yield ray
-    ray.shutdown()
-    os.environ.clear()
-    os.environ.update(before)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HOME", str(tmp_path_factory.mktemp("home")))
+        patch.setenv("RAY_AUTH_MODE", "token")
+        patch.delenv("RAY_ADDRESS", raising=False)
+        yield ray
+        ray.shutdown()
 
 
 @pytest.fixture
