@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import sqlite3
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -22,6 +23,9 @@ BATCH = 64
 
 WORTH_KEEPING = 1e-3
 """Seconds: an event that took longer is committed before its caller goes on."""
+
+LOCK_SECONDS = 30.0
+"""How long to wait for another process that holds the store."""
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS runs (
@@ -61,6 +65,30 @@ def default_path() -> Path:
     return Path(base) / "collegium" / "runs.db"
 
 
+def _open(path: Path | None) -> sqlite3.Connection:
+    """Open the database and make its tables, waiting while another process does the same.
+
+    Raises:
+        sqlite3.Error: It cannot be opened, or stayed locked for too long.
+    """
+    database = sqlite3.connect(
+        path or ":memory:", isolation_level=None, check_same_thread=False, timeout=LOCK_SECONDS
+    )
+    # SQLite's own time-out does not cover the change to WAL, which wants the file alone.
+    deadline = time.monotonic() + LOCK_SECONDS
+    while True:
+        try:
+            database.execute("PRAGMA journal_mode=WAL")
+            database.execute("PRAGMA synchronous=NORMAL")
+            database.executescript(SCHEMA)
+            return database
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > deadline:
+                database.close()
+                raise
+        time.sleep(0.02)
+
+
 class Store:
     """One SQLite database in WAL mode; every write survives the death of the process.
 
@@ -75,12 +103,7 @@ class Store:
         try:
             if path is not None:
                 path.parent.mkdir(parents=True, exist_ok=True)
-            self._db = sqlite3.connect(
-                path or ":memory:", isolation_level=None, check_same_thread=False, timeout=30
-            )
-            self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.execute("PRAGMA synchronous=NORMAL")
-            self._db.executescript(SCHEMA)
+            self._db = _open(path)
         except (OSError, sqlite3.Error) as error:
             raise BadInput(f"cannot open the run store {path}: {error}.") from None
         self._waiting: list[tuple[str, str, str, int, bytes]] = []
