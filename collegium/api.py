@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 
 from collegium.errors import CollegiumError
-from collegium.kernel import Event, Kernel, Limits, Store, Tool, Unparsed, Usage
+from collegium.kernel import Event, Kernel, Limits, RunStore, Tool, Unparsed, Usage
 from collegium.kernel.kernel import Interceptor, OnText
 from collegium.kernel.store import default_path
 from collegium.models import open_model
@@ -88,7 +88,7 @@ async def arun(
     tools: Iterable[Tool] = (),
     interceptors: Sequence[Interceptor] = (),
     cache: bool = False,
-    store: Store | Path | None = None,
+    store: RunStore | Path | None = None,
     on_text: OnText | None = None,
     on_event: Callable[[Event], None] | None = None,
     human: Callable[[str], Awaitable[str]] | None = None,
@@ -125,7 +125,7 @@ async def arun(
     exact = seed is not None if exact is None else exact
     names = {"": model, **(roles or {})}
     models = {role: open_model(name, exact=exact) for role, name in names.items()}
-    opened = store if isinstance(store, Store) else Store(store or default_path())
+    opened = store if isinstance(store, RunStore) else RunStore(store or default_path())
     spec = {
         "system": system,
         "parameters": msgspec.to_builtins(parameters),
@@ -197,7 +197,7 @@ async def acompare(
     resume: bool = False,
     cache: bool = False,
     ray: str | None = None,
-    store: Store | Path | None = None,
+    store: RunStore | Path | None = None,
     on_outcome: OnOutcome | None = None,
 ) -> Report:
     """Compare systems on a benchmark or a file of questions.
@@ -238,7 +238,7 @@ async def acompare(
         budget=budget,
         exact=exact,
     )
-    opened = store if isinstance(store, Store) else Store(store or default_path())
+    opened = store if isinstance(store, RunStore) else RunStore(store or default_path())
     try:
         return await compare_(
             planned,

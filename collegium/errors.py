@@ -22,6 +22,10 @@ class UnknownName(BadInput):
     """A name (system, benchmark, model, paper, parameter ...) that does not exist."""
 
 
+class Denied(CollegiumError):
+    """An agent may not do what it tried to: a group, a permission or a policy stands against it."""
+
+
 class LimitReached(CollegiumError):
     """A run used up one of its limits (tokens, calls, seconds or money)."""
 

@@ -27,7 +27,7 @@ from collegium.bench.compare import Plan, run_all
 from collegium.bench.jobs import Entry, run_job
 from collegium.bench.records import Outcome
 from collegium.errors import BadInput, CollegiumError, Unreachable, missing_extra
-from collegium.kernel import Event, Store
+from collegium.kernel import Event, RunStore
 from collegium.kernel.trace import decode_event, encode_event
 from collegium.models import open_model
 from collegium.tasks.task import Item
@@ -88,7 +88,7 @@ async def run_on_cluster(
     planned: Plan,
     jobs: Sequence[tuple[Entry, Item]],
     run: str,
-    store: Store,
+    store: RunStore,
     finished: Callable[[Outcome], None],
     *,
     address: str,

@@ -17,7 +17,7 @@ from collegium.bench.machine import machine
 from collegium.bench.records import Outcome, Report
 from collegium.bench.summary import pair, rank, system_row
 from collegium.errors import BadInput
-from collegium.kernel import Event, Limits, Store
+from collegium.kernel import Event, Limits, RunStore
 from collegium.models import open_model
 from collegium.models.model import Model
 from collegium.systems import parse_system
@@ -136,7 +136,7 @@ def require_equal_generations(entries: Sequence[Entry]) -> int:
 
 async def compare(
     planned: Plan,
-    store: Store,
+    store: RunStore,
     *,
     curve: bool = False,
     workers: int = 1,
@@ -229,7 +229,7 @@ Work = Callable[[Entry, Item], Awaitable[Outcome]]
 
 
 def local_worker(
-    planned: Plan, models: Mapping[str, Model], run: str, store: Store, cache: bool
+    planned: Plan, models: Mapping[str, Model], run: str, store: RunStore, cache: bool
 ) -> Work:
     """How one job is done on this machine."""
 
@@ -333,7 +333,7 @@ def summarise(
     )
 
 
-def traces_of(store: Store, run: str) -> dict[tuple[str, str], list[Event]]:
+def traces_of(store: RunStore, run: str) -> dict[tuple[str, str], list[Event]]:
     """All events of a run, grouped by system and task."""
     grouped: dict[tuple[str, str], list[Event]] = {}
     for system, task, event in store.events(run):

@@ -23,7 +23,7 @@ import msgspec
 from collegium import __version__
 from collegium.bench.machine import machine
 from collegium.errors import missing_extra
-from collegium.kernel import Generate, Kernel, Limits, MemoryReplies, Reply, Store, Usage
+from collegium.kernel import Generate, Kernel, Limits, MemoryReplies, Reply, RunStore, Usage
 
 STEPS = 400
 REPEATS = 5
@@ -54,7 +54,7 @@ class Instant:
         """Nothing to close."""
 
 
-def collegium_agents(store: Store | None = None) -> Callable[[int], Steps]:
+def collegium_agents(store: RunStore | None = None) -> Callable[[int], Steps]:
     """Agents of one kernel with limits, trace and cache on; every prompt is new to the cache.
 
     Args:
@@ -146,7 +146,7 @@ async def measure() -> list[Row]:
     """All contestants, taking turns so that a busy moment hits none of them alone."""
     rows = []
     with tempfile.TemporaryDirectory() as folder:
-        store = Store(Path(folder) / "runs.db")
+        store = RunStore(Path(folder) / "runs.db")
         contestants = {
             f"collegium {__version__} (limits, trace, cache)": collegium_agents(),
             f"langgraph {version('langgraph')} (one-node loop)": langgraph_agents(),

@@ -25,7 +25,7 @@ from collegium.commands.show import console, pairs, print_json, writable_folder
 from collegium.commands.trace import encode_placed
 from collegium.commands.weights import fetch_weights
 from collegium.errors import BadInput, Unreachable
-from collegium.kernel import Event, Store
+from collegium.kernel import Event, RunStore
 from collegium.kernel.store import default_path
 
 Traces = dict[tuple[str, str], list[Event]]
@@ -82,7 +82,7 @@ def compare(
         raise BadInput(f"the number of workers must be at least 1, not {workers}.")
     writable_folder(out or default_path().parent)
     fetch_weights([model, *models.values()])
-    store = Store(default_path())
+    store = RunStore(default_path())
     try:
         report = _run(planned, store, curve, workers, resume, cache, ray)
         traces = traces_of(store, report.run)
@@ -105,7 +105,7 @@ def compare(
 
 def _run(
     planned: Plan,
-    store: Store,
+    store: RunStore,
     curve: bool,
     workers: int,
     resume: bool,

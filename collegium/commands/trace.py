@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import msgspec
 from rich.text import Text
@@ -14,12 +14,10 @@ from collegium.bench.records import Outcome
 from collegium.commands.show import clean, console, excerpt, print_json, print_table, table
 from collegium.commands.transcript import Transcript
 from collegium.errors import BadInput, unknown_name
-from collegium.kernel import Event, Store, read_trace
-from collegium.kernel.calls import AnyCall
+from collegium.kernel import Event, RunStore, read_trace
+from collegium.kernel.calls import call_types
 from collegium.kernel.store import RunRow, default_path
 from collegium.kernel.trace import encode_event
-
-KINDS = tuple(str(kind.__struct_config__.tag) for kind in get_args(AnyCall))
 
 Placed = tuple[str, str, Event]
 """A system, a task, and one of the events of the one at the other."""
@@ -67,8 +65,8 @@ def trace(run: str, filters: Filters, as_json: bool) -> None:
         UnknownName: There is no such run, or nothing of a name that is filtered by.
         BadInput: The file is no trace.
     """
-    if filters.kind is not None and filters.kind not in KINDS:
-        raise unknown_name("kind of call", filters.kind, KINDS)
+    if filters.kind is not None and filters.kind not in (kinds := call_types()):
+        raise unknown_name("kind of call", filters.kind, kinds)
     events, outcomes, row = _from_file(Path(run)) if _is_file(run) else _from_store(run)
     kept = select(events, filters)
     if as_json:
@@ -140,7 +138,7 @@ def _from_file(file: Path) -> tuple[list[Placed], dict[tuple[str, str], Outcome]
 def _from_store(run: str) -> tuple[list[Placed], dict[tuple[str, str], Outcome], RunRow]:
     if not default_path().exists():
         raise unknown_name("run", run, [])
-    store = Store(default_path())
+    store = RunStore(default_path())
     try:
         row = store.run(run)
         outcomes = {
@@ -155,7 +153,7 @@ def _from_store(run: str) -> tuple[list[Placed], dict[tuple[str, str], Outcome],
 def _store_rows() -> list[RunRow]:
     if not default_path().exists():
         return []
-    store = Store(default_path())
+    store = RunStore(default_path())
     try:
         return store.runs(20)
     finally:

@@ -4,6 +4,7 @@ Systems see :class:`Kernel` and :class:`Agent`; everything that should happen to
 :class:`Interceptor`.
 """
 
+from collegium.kernel.access import Access, Permission
 from collegium.kernel.agent import Agent
 from collegium.kernel.calls import (
     AskHuman,
@@ -26,32 +27,61 @@ from collegium.kernel.kernel import Interceptor, Kernel, gather
 from collegium.kernel.limits import Limits, Meter
 from collegium.kernel.memo import Journal, MemoryReplies, ResponseCache
 from collegium.kernel.outputs import Output, Worked, output_of
+from collegium.kernel.resources import (
+    Delete,
+    Find,
+    Forget,
+    Found,
+    ListFiles,
+    Load,
+    Note,
+    Recall,
+    Remember,
+    Rollback,
+    Share,
+    Store,
+    Version,
+)
 from collegium.kernel.retry import Retry
-from collegium.kernel.store import Store
+from collegium.kernel.store import RunStore
 from collegium.kernel.tool import Tool, tool
 from collegium.kernel.trace import Event, Trace, read_trace
 
 __all__ = [
+    "Access",
     "Agent",
     "AskHuman",
     "Call",
+    "Delete",
     "Event",
+    "Find",
+    "Forget",
+    "Found",
     "Generate",
     "Image",
     "Interceptor",
     "Journal",
     "Kernel",
     "Limits",
+    "ListFiles",
+    "Load",
     "Mail",
     "MemoryReplies",
     "Message",
     "Meter",
+    "Note",
     "Output",
+    "Permission",
+    "Recall",
     "Receive",
+    "Remember",
     "Reply",
     "ResponseCache",
     "Retry",
+    "Rollback",
+    "RunStore",
     "Send",
+    "Share",
     "Store",
     "TokenLogprob",
     "Tool",
@@ -61,6 +91,7 @@ __all__ = [
     "Unparsed",
     "Usage",
     "UseTool",
+    "Version",
     "Worked",
     "gather",
     "output_of",

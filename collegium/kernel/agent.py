@@ -23,6 +23,15 @@ from collegium.kernel.calls import (
     UseTool,
 )
 from collegium.kernel.outputs import ANSWER_LINE, Output, Worked, output_of
+from collegium.kernel.resources import (
+    Load,
+    Method,
+    Note,
+    Recall,
+    Remember,
+    Store,
+    Version,
+)
 
 if TYPE_CHECKING:
     from collegium.kernel.kernel import Kernel
@@ -41,6 +50,7 @@ class Agent:
         role: Chooses the model.
         profile: Its system prompt.
         tools: Names of the tools it may use.
+        priority: Of its model calls, for schedulers that heed it.
         history: The turns of its own conversation, kept by ``ask(..., keep=True)``.
     """
 
@@ -52,8 +62,10 @@ class Agent:
         profile: str = "",
         role: str | None = None,
         tools: tuple[str, ...] = (),
+        priority: int = 0,
     ) -> None:
         self.kernel, self.name, self.profile, self.tools = kernel, name, profile, tools
+        self.priority = priority
         self.role = role if role is not None else re.sub(r"-?\d+$", "", name)
         self.history: list[Message] = []
         self._calls = 0
@@ -159,6 +171,7 @@ class Agent:
             logprobs=logprobs,
             adapters=tuple(adapters),
             sources=tuple(sources),
+            priority=self.priority,
         )
         replies = [await self._read(r, call, wanted) for r in await self.kernel.call(call)]
         if keep:
@@ -189,6 +202,83 @@ class Agent:
     async def ask_human(self, question: str) -> str:
         """Put a question to the user."""
         return await self.kernel.call(AskHuman(agent=self.name, question=question))
+
+    async def remember(
+        self,
+        text: str,
+        *,
+        bank: str = "",
+        note: str = "",
+        tags: Sequence[str] = (),
+        links: Sequence[str] = (),
+        sources: Sequence[int] = (),
+    ) -> str:
+        """Keep a text in memory; returns the note's id.
+
+        Args:
+            text: What to remember.
+            bank: Another agent's bank, or ``@group``; "" is its own.
+            note: Id of the note it replaces; "" makes a new one.
+            tags: Labels.
+            links: Ids of notes to link it to.
+            sources: Trace ids of the calls it was made from.
+
+        Raises:
+            Denied: The bank is not the agent's to write.
+        """
+        call = Remember(
+            agent=self.name,
+            text=text,
+            bank=bank,
+            note=note,
+            tags=tuple(tags),
+            links=tuple(links),
+            sources=tuple(sources),
+        )
+        return await self.kernel.call(call)
+
+    async def recall(
+        self,
+        query: str,
+        *,
+        k: int = 5,
+        bank: str = "",
+        method: Method = "hybrid",
+        least: float = 0.0,
+    ) -> tuple[Note, ...]:
+        """Find notes in memory, best first.
+
+        Args:
+            query: What to look for.
+            k: How many at most.
+            bank: Another agent's bank, or ``@group``; "" is its own.
+            method: By meaning ("vector"), by words ("text") or both ("hybrid").
+            least: Lowest score that counts, 0 to 1.
+
+        Raises:
+            Denied: The bank is not the agent's to read.
+        """
+        call = Recall(agent=self.name, query=query, k=k, bank=bank, method=method, least=least)
+        return await self.kernel.call(call)
+
+    async def store(self, path: str, text: str, *, owner: str = "") -> Version:
+        """Write a file of its storage (or of another agent's that is shared with it).
+
+        Raises:
+            Denied: It may not write there, or overwriting was not permitted.
+            BadInput: The path leads outside the folder.
+        """
+        return await self.kernel.call(Store(agent=self.name, path=path, text=text, owner=owner))
+
+    async def load(self, path: str, *, version: int | None = None, owner: str = "") -> str:
+        """Read a stored file: its newest version unless one is named.
+
+        Raises:
+            Denied: It may not read there.
+            UnknownName: There is no such file or version.
+        """
+        call = Load(agent=self.name, path=path, version=version, owner=owner)
+        return await self.kernel.call(call)
 
     def _next_seed(self) -> int | None:
         self._calls += 1

@@ -1,14 +1,15 @@
 """The system calls of an agent, and what comes back.
 
 A call is a frozen struct: data that can be traced, hashed, replayed and sent to another machine.
-A new kind of call is a new subclass of :class:`Call` plus a driver that the kernel is given for it.
+A new kind of call is a new subclass of :class:`Call` plus a driver that the kernel is given for it;
+traces read it back by its tag.
 None of these can be part of a reference cycle, so the garbage collector need not track them: a
 trace of a million events costs it nothing.
 """
 
 from __future__ import annotations
 
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, ClassVar, Generic, Literal, TypeVar
 
 import msgspec
 
@@ -129,7 +130,10 @@ class Call(msgspec.Struct, frozen=True, kw_only=True, tag=True, omit_defaults=Tr
         agent: Name of the calling agent.
         parent: Trace id of the call this one repairs or retries.
         sources: Trace ids of the calls whose results this one was made from (its lineage).
+        result: Type of what comes back: a recorded answer is read as it.
     """
+
+    result: ClassVar[Any] = Any
 
     agent: str
     parent: int | None = None
@@ -155,6 +159,7 @@ class Generate(Call, frozen=True, kw_only=True, tag="generate", omit_defaults=Tr
         prefill: The last message is an assistant's unfinished turn to go on with.
         outcome: How the turn is to be labelled in training data ("fix" for a repair,
             "teacher" for a stronger model's turn).
+        priority: Higher ones go first where the scheduler heeds it.
     """
 
     role: str
@@ -171,6 +176,7 @@ class Generate(Call, frozen=True, kw_only=True, tag="generate", omit_defaults=Tr
     adapters: tuple[tuple[str, float], ...] = ()
     prefill: bool = False
     outcome: Outcome = "ok"
+    priority: int = 0
 
 
 class UseTool(Call, frozen=True, kw_only=True, tag="use-tool"):
@@ -178,6 +184,14 @@ class UseTool(Call, frozen=True, kw_only=True, tag="use-tool"):
 
     tool: str
     arguments: dict[str, Any]
+
+
+class Mail(msgspec.Struct, frozen=True):
+    """A message as received: who sent it, the text, and the sending event's id."""
+
+    sender: str
+    text: str
+    call: int = -1
 
 
 class Send(Call, frozen=True, kw_only=True, tag="send"):
@@ -190,6 +204,8 @@ class Send(Call, frozen=True, kw_only=True, tag="send"):
 class Receive(Call, frozen=True, kw_only=True, tag="receive"):
     """Take all waiting messages out of the caller's mailbox (a tuple of :class:`Mail`)."""
 
+    result: ClassVar[Any] = tuple[Mail, ...]
+
 
 class AskHuman(Call, frozen=True, kw_only=True, tag="ask-human"):
     """Put a question to the person at the terminal or page; the result is their text."""
@@ -197,13 +213,24 @@ class AskHuman(Call, frozen=True, kw_only=True, tag="ask-human"):
     question: str
 
 
-class Mail(msgspec.Struct, frozen=True):
-    """A message as received: who sent it, the text, and the sending event's id."""
+def call_types() -> dict[str, type[Call]]:
+    """Every kind of call that is defined at this moment, by tag."""
+    found: dict[str, type[Call]] = {}
+    waiting = list(Call.__subclasses__())
+    while waiting:
+        kind = waiting.pop()
+        found[str(kind.__struct_config__.tag)] = kind
+        waiting += kind.__subclasses__()
+    return found
 
-    sender: str
-    text: str
-    call: int = -1
 
+class OtherCall(Call, frozen=True, kw_only=True, tag="other"):
+    """A recorded call whose kind this program does not know (its module was not imported).
 
-AnyCall = Generate | UseTool | Send | Receive | AskHuman
-"""Every call the kernel itself has a driver for; what traces are decoded as."""
+    Attributes:
+        kind: Its tag.
+        fields: What it said.
+    """
+
+    kind: str = ""
+    fields: dict[str, Any] = {}

@@ -28,11 +28,13 @@ from collegium.kernel.calls import (
 )
 from collegium.kernel.limits import Limits, Meter
 from collegium.kernel.memo import Journal, ReplyStore, ResponseCache
+from collegium.kernel.resources import RESOURCE_CALLS
 from collegium.kernel.retry import Retry
 from collegium.kernel.tool import Tool
 from collegium.kernel.trace import Event, Trace, plain
 
 if TYPE_CHECKING:
+    from collegium.kernel.scheduler import Scheduler
     from collegium.models.model import Model
 
 T = TypeVar("T")
@@ -64,7 +66,11 @@ class Kernel:
             from it, by agent and by how many calls that agent made, so timing changes nothing.
         interceptors: Extra interceptors, outermost first. They sit inside the trace and the time
             limit; every model call they let through, repeat or rewrite is counted and capped.
-        drivers: Drivers for further kinds of calls, by call type.
+        drivers: Drivers for further kinds of calls, by call type: a memory, a storage or a world
+            that outlives the run. What they did is not done again when the run is resumed.
+        scheduler: Decides whose model call comes next; shared by all kernels that use the same
+            engine. None: every call goes to its model at once.
+        name: Names the run to the scheduler; all its calls count together.
         sinks: Called with every trace event.
         cache: Where to keep model replies for reuse; None: no response cache.
         journal: Events of each interrupted attempt at the same task, to go on from.
@@ -87,6 +93,8 @@ class Kernel:
         on_text: OnText | None = None,
         human: Callable[[str], Awaitable[str]] | None = None,
         retry: Retry | None = None,
+        scheduler: Scheduler | None = None,
+        name: str = "",
     ) -> None:
         self._models: Mapping[str, Model] = models if isinstance(models, Mapping) else {"": models}
         if "" not in self._models:
@@ -109,7 +117,8 @@ class Kernel:
             AskHuman: self._ask_human,
             **(drivers or {}),
         }
-        replay = Journal(journal, self._model_name) if journal else None
+        self._scheduler, self.name = scheduler, name
+        replay = Journal(journal, self._model_name, tuple(drivers or ())) if journal else None
         chain: list[Any] = [retry or Retry(), self._traced]
         if limits.seconds is not None:
             chain.append(self.meter.in_time)
@@ -134,6 +143,7 @@ class Kernel:
         profile: str = "",
         role: str | None = None,
         tools: Sequence[str] = (),
+        priority: int = 0,
     ) -> Agent:
         """Make an agent: a named process with a profile.
 
@@ -142,6 +152,7 @@ class Kernel:
             profile: Who it is: its system prompt.
             role: Chooses its model; by default the name without a trailing number.
             tools: Names of the tools it may use.
+            priority: Of its model calls, for schedulers that heed it.
 
         Raises:
             BadInput: The name is taken.
@@ -152,7 +163,7 @@ class Kernel:
         for tool in tools:
             if tool not in self.tools:
                 raise unknown_name("tool", tool, self.tools)
-        agent = Agent(self, name, profile=profile, role=role, tools=tuple(tools))
+        agent = Agent(self, name, profile=profile, role=role, tools=tuple(tools), priority=priority)
         self._agents[name] = agent
         self._mail[name] = []
         return agent
@@ -225,7 +236,7 @@ class Kernel:
             self.trace.append(
                 Event(
                     id=number,
-                    call=call,  # type: ignore[arg-type]
+                    call=call,
                     outcome="error",
                     error=message,
                     model=model,
@@ -242,7 +253,7 @@ class Kernel:
             result = tuple(msgspec.structs.replace(r, call=number) for r in result)
             event = Event(
                 id=number,
-                call=call,  # type: ignore[arg-type]
+                call=call,
                 outcome=call.outcome,  # pyright: ignore
                 replies=result,
                 model=model,
@@ -253,7 +264,7 @@ class Kernel:
         else:
             event = Event(
                 id=number,
-                call=call,  # type: ignore[arg-type]
+                call=call,
                 outcome="observation",
                 value=plain(result),
                 started=started,
@@ -264,6 +275,12 @@ class Kernel:
 
     async def _drive(self, call: Call) -> Any:
         driver = self._drivers.get(type(call))
+        if driver is None and type(call) in RESOURCE_CALLS:
+            # what the kernel was not given, it makes for the length of this run
+            from collegium.kernel.temporary import temporary_drivers
+
+            self._drivers = {**temporary_drivers(), **self._drivers}
+            driver = self._drivers[type(call)]
         if driver is None:
             raise BadInput(
                 f"this kernel has no driver for {type(call).__name__} calls; "
@@ -273,7 +290,11 @@ class Kernel:
 
     async def _generate(self, call: Generate) -> tuple[Reply[Any], ...]:
         on_text = partial(self._on_text, call.agent) if self._on_text else None
-        replies = await self.model_for(call.agent, call.role).generate(call, on_text)
+        model = self.model_for(call.agent, call.role)
+        if self._scheduler is None:
+            replies = await model.generate(call, on_text)
+        else:
+            replies = await self._scheduler.generate(call, model, run=self.name, on_text=on_text)
         if len(replies) != call.n:
             raise BadInput(f"the model gave {len(replies)} replies where {call.n} were asked for.")
         return tuple(within_bounds(r, call.stop) for r in replies)

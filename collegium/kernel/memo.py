@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict, deque
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from contextvars import ContextVar
 from typing import Any, Protocol
 
@@ -83,20 +83,25 @@ class Journal:
         attempts: What each interrupted attempt had recorded. A later attempt replays an earlier
             one before it goes on, so per question the longest list of answers is the full one.
         model: Says the name of the model that would answer; another model's answers don't count.
+        outside: Further kinds of calls that change a world outside the run, and so must not be
+            made twice (notes in a memory that stays, moves in a live environment).
     """
 
     def __init__(
-        self, attempts: Iterable[Iterable[Event]], model: Callable[[Generate], str]
+        self,
+        attempts: Iterable[Iterable[Event]],
+        model: Callable[[Generate], str],
+        outside: Collection[type[Call]] = (),
     ) -> None:
         self._model = model
+        self._outside = (UseTool, AskHuman, *outside)
         self._answers: dict[str, deque[Any]] = {}
         for events in attempts:
             answers: defaultdict[str, deque[Any]] = defaultdict(deque)
             for event in events:
                 key = self._key(event.call, event.model)
                 if key and not event.error:
-                    answer = event.replies if isinstance(event.call, Generate) else event.value
-                    answers[key].append(answer)
+                    answers[key].append(_answer(event))
             for key, given in answers.items():
                 if len(given) > len(self._answers.get(key, ())):
                     self._answers[key] = given
@@ -104,7 +109,7 @@ class Journal:
     def _key(self, call: Call, model: str) -> str:
         if isinstance(call, Generate):
             return f"{model}:{call.agent}:{call.n}:{request_key(call)}"
-        if isinstance(call, UseTool | AskHuman):
+        if isinstance(call, self._outside):
             bare = msgspec.structs.replace(call, parent=None, sources=())
             return msgspec.json.encode(bare, enc_hook=repr, order="sorted").decode()
         return ""
@@ -130,6 +135,13 @@ class Journal:
             return await proceed(call)
         await asyncio.sleep(0)  # as a live call would, let others run
         return answer
+
+
+def _answer(event: Event) -> Any:
+    """What a call gave, in the type that its caller expects."""
+    if isinstance(event.call, Generate):
+        return event.replies
+    return msgspec.convert(event.value, type(event.call).result)
 
 
 class MemoryReplies(dict[tuple[str, int], Reply[Any]]):

@@ -89,7 +89,7 @@ def _open(path: Path | None) -> sqlite3.Connection:
         time.sleep(0.02)
 
 
-class Store:
+class RunStore:
     """One SQLite database in WAL mode; every write survives the death of the process.
 
     Args:

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from collegium.errors import BadInput
-from collegium.kernel.calls import AnyCall, Generate, Outcome, Reply, Usage
+from collegium.kernel.calls import Call, Generate, OtherCall, Outcome, Reply, Usage, call_types
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
@@ -32,7 +32,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fa
     """
 
     id: int
-    call: AnyCall
+    call: Call
     outcome: Outcome = "ok"
     replies: tuple[Reply[Any], ...] = ()
     value: Any = None
@@ -45,15 +45,35 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fa
     @property
     def kind(self) -> str:
         """The kind of call: "generate", "use-tool", "send", ..."""
+        if isinstance(self.call, OtherCall):
+            return self.call.kind
         return str(self.call.__struct_config__.tag)
 
 
+class _Line(Event, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """An event as read: the call is left as it is until its kind is known."""
+
+    call: msgspec.Raw  # type: ignore[assignment]
+
+
+class _Kind(msgspec.Struct):
+    type: str
+
+
 _encoder = msgspec.json.Encoder(enc_hook=repr)
-_decoder = msgspec.json.Decoder(Event)
+_decoder = msgspec.json.Decoder(_Line)
+_kind_of = msgspec.json.Decoder(_Kind).decode
+_call_decoders: dict[str, msgspec.json.Decoder[Any]] = {}
 
 
 def encode_event(event: Event) -> bytes:
     """One event as a line of JSON (without the newline)."""
+    if isinstance(event.call, OtherCall):  # as it was read
+        call = event.call
+        common = {"agent": call.agent, "parent": call.parent, "sources": call.sources}
+        written = _encoder.encode({"type": call.kind, **common, **call.fields})
+        fields = {name: getattr(event, name) for name in Event.__struct_fields__}
+        return _encoder.encode(_Line(**{**fields, "call": msgspec.Raw(written)}))
     return _encoder.encode(event)
 
 
@@ -64,9 +84,27 @@ def decode_event(line: bytes) -> Event:
         BadInput: The line is not an event.
     """
     try:
-        return _decoder.decode(line)
+        read = _decoder.decode(line)
+        fields = {name: getattr(read, name) for name in Event.__struct_fields__}
+        return Event(**{**fields, "call": _decode_call(read.call)})  # type: ignore[arg-type]
     except msgspec.MsgspecError as error:
         raise BadInput(f"not a trace event: {error}.") from None
+
+
+def _decode_call(raw: msgspec.Raw) -> Call:
+    """The call of an event, by its tag; one of an unknown kind keeps its fields as data."""
+    kind = _kind_of(raw).type
+    decoder = _call_decoders.get(kind)
+    if decoder is None:
+        known = call_types()
+        if kind not in known:
+            fields = msgspec.json.decode(raw, type=dict[str, Any])
+            del fields["type"]
+            common = {name: fields.pop(name) for name in ("agent", "parent") if name in fields}
+            sources = tuple(fields.pop("sources", ()))
+            return OtherCall(**{"agent": "", **common}, sources=sources, kind=kind, fields=fields)
+        decoder = _call_decoders[kind] = msgspec.json.Decoder(known[kind])
+    return decoder.decode(raw)
 
 
 class Trace:

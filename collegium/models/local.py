@@ -13,7 +13,14 @@ from weakref import WeakKeyDictionary
 from collegium.errors import BadInput, ModelError, Transient, unknown_name
 from collegium.kernel.calls import Generate, Reply, Usage
 from collegium.models.chat import Draft, chat_body, read_events, read_usage
-from collegium.models.engine import Engine, EngineSettings, available_cores, borrow, give_back
+from collegium.models.engine import (
+    Engine,
+    EngineSettings,
+    available_cores,
+    borrow,
+    fast_slots,
+    give_back,
+)
 from collegium.models.model import OnText
 from collegium.models.native import find_native
 from collegium.models.problems import context_too_long
@@ -23,6 +30,7 @@ if TYPE_CHECKING:
     import httpx
 
 _CONNECT_SECONDS = 10.0
+_EXACT_SLOTS = 8
 _DYING_SECONDS = 1.0
 _SETTLE_SECONDS = 0.02
 _SETTLE_SECONDS_MOST = 1.3
@@ -45,7 +53,7 @@ class LocalModel:
         *,
         exact: bool = True,
         context: int = 4096,
-        slots: int = 8,
+        slots: int | None = None,
         threads: int | None = None,
         poll: int = 0,
         adapters: Mapping[str, str | Path] | None = None,
@@ -57,7 +65,8 @@ class LocalModel:
             name: An embedded model's name, or ``gguf:`` and the path of a weight file.
             exact: Reproducible rather than fast.
             context: Tokens of context for each sample.
-            slots: Samples that are computed at the same time.
+            slots: Samples that are computed at the same time; None: 8 when exact, else as many as
+                the machine's memory is good for (see :func:`fast_slots`).
             threads: Compute threads; None: one per physical core.
             poll: How eagerly waiting compute threads spin, 0 to 100.
             adapters: LoRA adapters that requests may ask for: name to GGUF file.
@@ -68,6 +77,8 @@ class LocalModel:
             BadInput: An option has an impossible value.
             UnknownName: There is no such embedded model.
         """
+        if slots is None:
+            slots = _EXACT_SLOTS if exact else fast_slots()
         if slots < 1 or context < 256 or not 0 <= poll <= 100 or (threads or 1) < 1:
             raise BadInput(
                 "an embedded model wants slots >= 1, context >= 256, threads >= 1 and "

@@ -14,7 +14,7 @@ from collegium.bench.cluster import Job, do_job
 from collegium.bench.compare import compare, plan
 from collegium.bench.jobs import Entry
 from collegium.errors import BadInput, MissingExtra, Unreachable
-from collegium.kernel import Store
+from collegium.kernel import RunStore
 from collegium.systems import Result, System
 
 SYSTEMS = ["direct", "self-refine:turns=2"]
@@ -160,7 +160,7 @@ def events(store, run):
 
 
 async def test_same_results_on_a_cluster_of_its_own(ray, alone, planned, tmp_path):
-    here, there = Store(None), Store(None)
+    here, there = RunStore(None), RunStore(None)
     expected = await compare(planned("answer"), here)
     try:
         report = await compare(planned("answer"), there, ray="auto", workers=2)
@@ -177,18 +177,18 @@ async def test_same_results_on_a_cluster_of_its_own(ray, alone, planned, tmp_pat
 @pytest.mark.parametrize("address", ["", "nowhere", "127.0.0.1:none", "127.0.0.1:1", "[::1]:99999"])
 async def test_no_cluster_at_an_address(ray, alone, planned, address):
     with pytest.raises(BadInput, match="Ray cluster"):
-        await compare(planned("answer"), Store(None), ray=address)
+        await compare(planned("answer"), RunStore(None), ray=address)
     assert not ray.is_initialized()
 
 
 async def test_without_ray(planned, monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(MissingExtra, match=r"collegium\[cluster\]"):
-        await compare(planned("answer"), Store(None), ray="auto")
+        await compare(planned("answer"), RunStore(None), ray="auto")
 
 
 async def test_resume_makes_only_the_missing_calls(cluster, planned, tmp_path):
-    store = Store(None)
+    store = RunStore(None)
     (tmp_path / "down").touch()
     with pytest.raises(Unreachable, match=r"^the server is gone\.$"):
         await compare(planned("gone"), store, ray="auto")
@@ -200,7 +200,7 @@ async def test_resume_makes_only_the_missing_calls(cluster, planned, tmp_path):
 
 
 async def test_cancelled_and_resumed(ray, cluster, planned, tmp_path):
-    store, some = Store(None), asyncio.Event()
+    store, some = RunStore(None), asyncio.Event()
     running = asyncio.create_task(
         compare(planned("slow"), store, ray="auto", on_outcome=lambda *_: some.set())
     )
@@ -218,20 +218,20 @@ async def test_cancelled_and_resumed(ray, cluster, planned, tmp_path):
 
 async def test_a_mistake_comes_back_as_itself(cluster, planned):
     with pytest.raises(BadInput, match=r"^the model has no such setting\.$") as caught:
-        await compare(planned("wrong"), Store(None), ray="auto")
+        await compare(planned("wrong"), RunStore(None), ray="auto")
     assert type(caught.value) is BadInput
 
 
 async def test_a_bug_keeps_its_traceback(cluster, planned):
     with pytest.raises(ZeroDivisionError, match=r"models\.py"):
-        await compare(planned("bug"), Store(None), ray="auto")
+        await compare(planned("bug"), RunStore(None), ray="auto")
 
 
 async def test_a_worker_that_dies_is_replaced_once(cluster, planned):
-    report = await compare(planned("fatal", limit=1), Store(None), ray="auto")
+    report = await compare(planned("fatal", limit=1), RunStore(None), ray="auto")
     assert len(report.outcomes) == 2
     with pytest.raises(Unreachable, match=r"lost \S+ on question"):
-        await compare(planned("always_fatal", limit=1), Store(None), ray="auto")
+        await compare(planned("always_fatal", limit=1), RunStore(None), ray="auto")
 
 
 async def test_a_system_of_the_users_own(cluster, planned):
@@ -242,7 +242,7 @@ async def test_a_system_of_the_users_own(cluster, planned):
     given = System("own", None, solve, {"word": (str, "it is")})
     entry = Entry("own", given, {"word": "say"})
     own = msgspec.structs.replace(planned("answer"), entries=(entry,))
-    report = await compare(own, Store(None), ray="auto")
+    report = await compare(own, RunStore(None), ray="auto")
     assert [o.answer for o in report.outcomes] == [f"say {o.task}" for o in report.outcomes]
     assert len(report.outcomes) == QUESTIONS
 

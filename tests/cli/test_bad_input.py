@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from collegium.kernel import Store
+from collegium.kernel import RunStore
 from tests.cli.shell import REFUSED, script
 
 OFFLINE = {
@@ -220,7 +220,7 @@ def test_a_limited_run_is_scored_and_said_so(shell):
 
 def test_the_store_keeps_failed_runs_as_failed(shell):
     shell("run", "direct", "x", "--model", script(), "--max-tokens", 5)
-    store = Store(shell.home / "runs.db")
+    store = RunStore(shell.home / "runs.db")
     assert [r.status for r in store.runs()] == ["failed"]
     store.close()
     assert json.loads(shell("trace", "--json").stdout)[0]["status"] == "failed"

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from collegium.errors import Transient
-from collegium.kernel import Kernel, MemoryReplies, Retry, Store, Usage
+from collegium.kernel import Kernel, MemoryReplies, Retry, RunStore, Usage
 from tests.kernel.support import Scripted, ask_for, inorder
 
 
@@ -94,10 +94,10 @@ async def test_another_fingerprint_misses() -> None:
 
 async def test_it_survives_the_process(tmp_path: Path) -> None:
     path = tmp_path / "runs.db"
-    store = Store(path)
+    store = RunStore(path)
     written = await Kernel(numbered(), cache=store).call(ask_for(n=2, seed=1))
     store.close()
-    store = Store(path)
+    store = RunStore(path)
     model = numbered()
     read = await Kernel(model, cache=store).call(ask_for(n=2, seed=1))
     assert model.requests == []

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from collegium.kernel import Store
+from collegium.kernel import RunStore
 
 VICTIM = Path(__file__).with_name("victim.py")
 ROOT = VICTIM.parents[2]
@@ -47,7 +47,7 @@ def kill_after(folder: Path, width: int, lines: int) -> None:
 
 def outcome(folder: Path) -> tuple[dict[Any, bytes], list[Any]]:
     """Results and recorded calls of the finished run."""
-    store = Store(folder / "runs.db")
+    store = RunStore(folder / "runs.db")
     run = store.run("last")
     assert run.status == "done"
     events = [

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from collegium.errors import BadInput, UnknownName
-from collegium.kernel import Event, Kernel, Receive, Reply, Store, Usage, UseTool
+from collegium.kernel import Event, Kernel, Receive, Reply, RunStore, Usage, UseTool
 from collegium.kernel.store import BATCH, WORTH_KEEPING, default_path
 from tests.kernel.support import Scripted
 
@@ -24,7 +24,7 @@ def event(number: int, seconds: float = 0.0) -> Event:
 
 
 def test_runs_results_and_events_survive_reopening(path: Path) -> None:
-    store = Store(path)
+    store = RunStore(path)
     run = store.begin("compare", "key", {"systems": ["mad"], "limit": None})
     keep = store.sink(run, "mad", "t1")
     for number in range(3):
@@ -32,7 +32,7 @@ def test_runs_results_and_events_survive_reopening(path: Path) -> None:
     store.put_result(run, "mad", "t1", b"result")
     store.finish(run, "done")
     store.close()
-    store = Store(path)
+    store = RunStore(path)
     row = store.run(run)
     assert (row.id, row.kind, row.key, row.status) == (run, "compare", "key", "done")
     assert row.spec == {"systems": ["mad"], "limit": None}
@@ -42,7 +42,7 @@ def test_runs_results_and_events_survive_reopening(path: Path) -> None:
 
 def test_a_store_in_memory_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    store = Store(None)
+    store = RunStore(None)
     run = store.begin("run", "key", {})
     store.sink(run, "s", "t")(event(0, 1.0))
     store.put_reply("k", 0, Reply("hi"))
@@ -53,7 +53,7 @@ def test_a_store_in_memory_leaves_no_file(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_the_newest_run_of_a_key_is_the_one_to_resume() -> None:
-    store = Store(None)
+    store = RunStore(None)
     runs = [store.begin("compare", key, {}) for key in ("x", "y", "x", "z")]
     latest = store.latest("x")
     assert latest is not None
@@ -64,7 +64,7 @@ def test_the_newest_run_of_a_key_is_the_one_to_resume() -> None:
 
 
 def test_a_run_is_found_by_id_by_its_beginning_or_as_the_last() -> None:
-    store = Store(None)
+    store = RunStore(None)
     with pytest.raises(UnknownName, match="unknown run 'last'; there are none"):
         store.run("last")
     first, second = store.begin("run", "a", {}), store.begin("run", "b", {})
@@ -80,7 +80,7 @@ def test_a_run_is_found_by_id_by_its_beginning_or_as_the_last() -> None:
 
 
 def test_filters_of_events() -> None:
-    store = Store(None)
+    store = RunStore(None)
     run, other = store.begin("run", "a", {}), store.begin("run", "b", {})
     for number, (r, s, t) in enumerate(
         [(run, "s1", "t1"), (run, "s1", "t2"), (run, "s2", "t1"), (other, "s1", "t1")]
@@ -93,7 +93,7 @@ def test_filters_of_events() -> None:
 
 
 def test_attempts_are_kept_apart_until_the_result_is_there() -> None:
-    store = Store(None)
+    store = RunStore(None)
     run = store.begin("run", "a", {})
     for start, count in ((0, 2), (10, 1), (20, 3)):
         keep = store.sink(run, "s", "t")
@@ -111,7 +111,7 @@ def test_attempts_are_kept_apart_until_the_result_is_there() -> None:
 
 
 def test_a_result_can_be_put_again() -> None:
-    store = Store(None)
+    store = RunStore(None)
     run = store.begin("run", "a", {})
     store.put_result(run, "s", "t", b"old")
     store.put_result(run, "s", "t", b"new")
@@ -120,14 +120,14 @@ def test_a_result_can_be_put_again() -> None:
 
 def seen_by_others(path: Path) -> int:
     """How many events are committed."""
-    other = Store(path)
+    other = RunStore(path)
     count = other._db.execute("SELECT count(*) FROM events").fetchone()[0]
     other.close()
     return count
 
 
 def test_what_took_time_or_changed_the_world_is_committed_at_once(path: Path) -> None:
-    store = Store(path)
+    store = RunStore(path)
     keep = store.sink(store.begin("run", "a", {}), "s", "t")
     for number in range(BATCH - 1):
         keep(event(number))
@@ -143,7 +143,7 @@ def test_what_took_time_or_changed_the_world_is_committed_at_once(path: Path) ->
 
 
 def test_replies_are_kept_by_key_and_sample() -> None:
-    store = Store(None)
+    store = RunStore(None)
     reply: Reply[str] = Reply("hi", usage=Usage(1, 2, 3, 0.5), finish="length")
     store.put_reply("k", 1, reply)
     assert store.get_reply("k", 1) == reply
@@ -154,12 +154,12 @@ def test_replies_are_kept_by_key_and_sample() -> None:
 WRITER = """
 import sys, time
 from pathlib import Path
-from collegium.kernel import Event, Receive, Reply, Store
+from collegium.kernel import Event, Receive, Reply, RunStore
 path, gate, name = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
 gate.with_suffix("." + name).touch()
 while not gate.exists():
     time.sleep(0.001)
-store = Store(path)
+store = RunStore(path)
 run = store.begin("test", name, {})
 keep = store.sink(run, "s", name)
 for number in range(40):
@@ -188,7 +188,7 @@ def test_several_processes_open_and_write_one_store_at_once(tmp_path: Path) -> N
     for writer in writers:
         _, errors = writer.communicate(timeout=60)
         assert (writer.returncode, errors) == (0, b"")
-    store = Store(path)
+    store = RunStore(path)
     runs = store.runs()
     assert sorted(r.key for r in runs) == sorted(names)
     for run in runs:
@@ -198,7 +198,7 @@ def test_several_processes_open_and_write_one_store_at_once(tmp_path: Path) -> N
 
 
 def test_a_full_disk_is_one_clear_error_and_nothing_is_lost(path: Path) -> None:
-    store = Store(path)
+    store = RunStore(path)
     run = store.begin("run", "a", {})
     (pages,) = store._db.execute("PRAGMA page_count").fetchone()
     store._db.execute(f"PRAGMA max_page_count = {pages}")
@@ -219,7 +219,7 @@ def test_a_full_disk_is_one_clear_error_and_nothing_is_lost(path: Path) -> None:
 
 
 async def test_a_full_disk_ends_a_run(path: Path) -> None:
-    store = Store(path)
+    store = RunStore(path)
     kernel = Kernel(
         Scripted("x" * 50_000, pause=0.002), sinks=[store.sink(store.begin("r", "a", {}), "s", "t")]
     )
@@ -229,7 +229,7 @@ async def test_a_full_disk_ends_a_run(path: Path) -> None:
 
 
 def test_a_store_that_only_reads_says_so(path: Path) -> None:
-    store = Store(path)
+    store = RunStore(path)
     run = store.begin("run", "a", {})
     store._db.execute("PRAGMA query_only = ON")
     for write in (
@@ -249,7 +249,7 @@ def test_what_is_no_store_cannot_be_opened(tmp_path: Path) -> None:
     text.write_text("These are notes, not runs. " * 100)
     for path in (text, tmp_path, text / "runs.db"):
         with pytest.raises(BadInput, match=f"cannot open the run store {path}: "):
-            Store(path)
+            RunStore(path)
     assert text.read_text().startswith("These are notes")
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from collegium.kernel import Generate, Kernel, Limits, Reply, Store, Usage, gather, tool
+from collegium.kernel import Generate, Kernel, Limits, Reply, RunStore, Usage, gather, tool
 
 TASKS, KEY = 20, "the same command"
 
@@ -60,7 +60,7 @@ async def solve(task: int, kernel: Kernel, width: int) -> str:
 
 
 async def main() -> None:
-    store = Store(Path(sys.argv[1]))
+    store = RunStore(Path(sys.argv[1]))
     known = store.latest(KEY)
     run = known.id if known else store.begin("test", KEY, {})
     done = store.results(run)
