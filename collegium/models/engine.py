@@ -11,8 +11,10 @@ import contextlib
 import json
 import os
 import secrets
+import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 from collections import deque
 from pathlib import Path
@@ -60,6 +62,8 @@ class Engine:
         token: The key it wants as bearer token.
         gate: Who may send it requests now.
         unsettled: A request was dropped and may still occupy a slot for a moment.
+        snapshots: Folder for the states of slots; nobody else may read it, and it goes with the
+            engine.
     """
 
     def __init__(self, settings: EngineSettings) -> None:
@@ -76,6 +80,7 @@ class Engine:
         self.token = secrets.token_urlsafe(24)
         self.gate = Gate()
         self.unsettled = False
+        self.snapshots = Path(tempfile.mkdtemp(prefix="collegium-states-"))
         self._owner = os.getpid()
         self._log: deque[str] = deque(maxlen=_LOG_LINES)
         self._process = subprocess.Popen(
@@ -102,6 +107,7 @@ class Engine:
             **msgspec.to_builtins(settings),
             "adapters": [path for _, path in settings.adapters],
             "token": self.token,
+            "snapshots": f"{self.snapshots}/",
         }
         try:
             stdin.write(json.dumps(message).encode() + b"\n")
@@ -158,6 +164,7 @@ class Engine:
         """End the process (safe to call twice)."""
         if os.getpid() != self._owner:
             return  # a fork of the program that started it
+        shutil.rmtree(self.snapshots, ignore_errors=True)
         if self._process.stdin:
             with contextlib.suppress(OSError):
                 self._process.stdin.close()

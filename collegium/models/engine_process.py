@@ -60,6 +60,7 @@ def _serve_wheel(settings: dict[str, Any]) -> tuple[Any, str]:
     params.kv_unified = False
     params.cache_ram_mib = settings["cache_mib"]
     params.cache_idle_slots = False
+    params.slot_save_path = settings["snapshots"]
     params.n_gpu_layers = 0
     params.fit_params = False
     params.use_jinja = True
@@ -91,6 +92,7 @@ def _serve_native(settings: dict[str, Any]) -> tuple[Any, str]:
         *("--threads", str(settings["threads"]), "--threads-batch", str(settings["threads"])),
         *("--poll", str(settings["poll"]), "--cache-ram", str(settings["cache_mib"])),
         *("--no-cache-idle-slots", "--n-gpu-layers", "0", "--fit", "off", "--jinja"),
+        *("--slot-save-path", settings["snapshots"]),
         *("--no-prefill-assistant", "--no-webui", "--cors-origins", "localhost"),
         *("--log-verbosity", "1"),
     ]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 from weakref import WeakKeyDictionary
@@ -22,9 +21,10 @@ from collegium.models.engine import (
     give_back,
 )
 from collegium.models.model import OnText
-from collegium.models.native import find_native
+from collegium.models.native import choose_engine, wheel_version
 from collegium.models.problems import context_too_long
-from collegium.models.weights import file_digest, file_sha256, find_weights, weights_path
+from collegium.models.slices import LocalGeneration, prompt_tokens
+from collegium.models.weights import file_sha256, find_weights, weights_path
 
 if TYPE_CHECKING:
     import httpx
@@ -56,6 +56,7 @@ class LocalModel:
         slots: int | None = None,
         threads: int | None = None,
         poll: int = 0,
+        cache_mib: int = 256,
         adapters: Mapping[str, str | Path] | None = None,
         engine: str | Path = "auto",
     ) -> None:
@@ -69,6 +70,7 @@ class LocalModel:
                 the machine's memory is good for (see :func:`fast_slots`).
             threads: Compute threads; None: one per physical core.
             poll: How eagerly waiting compute threads spin, 0 to 100.
+            cache_mib: Memory for the states of prompts that lost their slot, in MiB.
             adapters: LoRA adapters that requests may ask for: name to GGUF file.
             engine: "wheel", "native", "auto" (native when one is installed), or the path of a
                 ``llama-server`` program.
@@ -90,12 +92,12 @@ class LocalModel:
         self.exact = exact
         self._slots = slots
         self._threads = threads or available_cores()
-        self._poll = poll
+        self._poll, self._cache_mib = poll, cache_mib
         self._adapters = {k: Path(v).expanduser().resolve() for k, v in (adapters or {}).items()}
         for adapter, path in self._adapters.items():
             if not path.is_file():
                 raise BadInput(f"adapter {adapter!r}: there is no file {path}.")
-        self._native = _choose_engine(engine)
+        self._native = choose_engine(engine)
         self._file = _gguf_file(name)
         self._fingerprint: str | None = None
         self._settings: EngineSettings | None = None
@@ -112,7 +114,7 @@ class LocalModel:
             self._fingerprint = ":".join(
                 (
                     weights[:16],
-                    self._native[0] if self._native else f"wheel-{_wheel_version()}",
+                    self._native[0] if self._native else f"wheel-{wheel_version()}",
                     f"{self.context}x{self._slots}t{self._threads}",
                     "exact" if self.exact else "fast",
                     *sums,
@@ -135,8 +137,8 @@ class LocalModel:
             Transient: The engine died; the next request starts it again.
             ModelError: The engine refuses the request.
         """
-        lora = self._check(request)
-        engine = await self._engine()
+        lora = self.check(request)
+        engine = await self.engine()
         drafts: list[Draft] = []
         async with engine.gate.enter(alone=self.exact):
             if self.exact:
@@ -164,9 +166,43 @@ class LocalModel:
                     raise
         return tuple(draft.reply(request.tools) for draft in drafts)
 
+    def can_slice(self, request: Generate) -> bool:
+        """Whether a request's generation can be cut and continued: one sample of free text."""
+        bound = request.schema or request.tools or request.logprobs or request.prefill
+        return request.n == 1 and not bound
+
+    async def start(self, request: Generate, on_text: OnText | None = None) -> LocalGeneration:
+        """Prepare a sample that a scheduler writes slice by slice.
+
+        Raises:
+            ContextTooLong: The prompt has more tokens than a slot.
+        """
+        self.check(request)
+        prompt = await prompt_tokens(self, request)
+        if len(prompt) >= self.context:
+            raise context_too_long(self.name, request, len(prompt), self.context)
+        return LocalGeneration(self, request, prompt, on_text)
+
+    async def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        """Put a question to the engine's own interface, beside others that use it.
+
+        Raises:
+            Transient: The engine died.
+            ModelError: It refuses.
+        """
+        engine = await self.engine()
+        async with engine.gate.enter(alone=False), self._reporting(engine):
+            response = await self._client().post(
+                f"{engine.address}{path}", json=body, headers=_key(engine)
+            )
+        answer = response.json()
+        if response.status_code != 200:
+            raise self._problem(response.status_code, answer)
+        return answer
+
     async def count_tokens(self, text: str) -> int:
         """How many tokens a text has, without the tokens of a chat around it."""
-        engine = await self._engine()
+        engine = await self.engine()
         async with self._reporting(engine):
             answer = await self._client().post(
                 f"{engine.address}/tokenize", json={"content": text}, headers=_key(engine)
@@ -175,7 +211,7 @@ class LocalModel:
 
     async def slots_busy(self) -> int:
         """How many of the engine's slots work at this moment."""
-        return await self._busy(await self._engine())
+        return await self._busy(await self.engine())
 
     async def aclose(self) -> None:
         """Close connections, and end the engine unless another model uses it."""
@@ -185,7 +221,7 @@ class LocalModel:
         if self._settings is not None:
             await asyncio.to_thread(give_back, self._settings, id(self))
 
-    def _check(self, request: Generate) -> list[dict[str, Any]]:
+    def check(self, request: Generate) -> list[dict[str, Any]]:
         """Refuse what an embedded model cannot do; returns the LoRA part of the request."""
         if any(message.images for message in request.messages):
             raise ModelError(
@@ -206,7 +242,7 @@ class LocalModel:
             for place, adapter in enumerate(self._adapters)
         ]
 
-    async def _engine(self) -> Engine:
+    async def engine(self) -> Engine:
         """The running engine; started, or started again, if need be."""
         return await asyncio.to_thread(self._borrow)
 
@@ -219,6 +255,7 @@ class LocalModel:
                 slots=self._slots,
                 threads=self._threads,
                 poll=self._poll,
+                cache_mib=self._cache_mib,
                 adapters=tuple((name, str(path)) for name, path in self._adapters.items()),
                 native=self._native[1] if self._native else None,
             )
@@ -331,15 +368,18 @@ class LocalModel:
     def _refused(self, request: Generate, status: int, answer: dict[str, Any]) -> NoReturn:
         """Raise the error that an unsuccessful answer stands for."""
         error = answer.get("error")
-        if not isinstance(error, dict):
-            error = {"message": str(error)}
-        if error.get("type") == "exceed_context_size_error":
+        if isinstance(error, dict) and error.get("type") == "exceed_context_size_error":
             sent, fits = int(error.get("n_prompt_tokens", 0)), int(error.get("n_ctx", self.context))
             raise context_too_long(self.name, request, sent, fits)
-        message = str(error.get("message", "")).strip()
+        raise self._problem(status, answer)
+
+    def _problem(self, status: int, answer: dict[str, Any]) -> ModelError:
+        """The error that an unsuccessful answer of the engine stands for."""
+        error = answer.get("error")
+        message = error.get("message", "") if isinstance(error, dict) else error
         if status >= 500:
-            raise Transient(f"the embedded engine of {self.name!r} failed: {message}")
-        raise ModelError(f"the embedded engine of {self.name!r} refused the request: {message}")
+            return Transient(f"the embedded engine of {self.name!r} failed: {message}")
+        return ModelError(f"the embedded engine of {self.name!r} refused the request: {message}")
 
     async def _settle(self, engine: Engine) -> None:
         """Wait until no dropped request is left in a slot, where it would change later sums."""
@@ -358,25 +398,6 @@ class LocalModel:
         return sum(1 for slot in answer.raise_for_status().json() if slot["is_processing"])
 
 
-def _choose_engine(engine: str | Path) -> tuple[str, str] | None:
-    """The native engine as (build, path), or None for the wheel's."""
-    if isinstance(engine, Path):
-        if not engine.is_file():
-            raise BadInput(f"there is no engine at {engine}.")
-        return f"file-{file_digest(engine)[:16]}", str(engine)
-    if engine not in ("auto", "wheel", "native"):
-        raise unknown_name("engine", engine, ("auto", "wheel", "native"))
-    if engine == "wheel":
-        return None
-    found = find_native()
-    if found is None:
-        if engine == "native":
-            raise BadInput("there is no native engine here; build one with: collegium models tune")
-        return None
-    record, server = found
-    return record.build, str(server)
-
-
 def _gguf_file(name: str) -> Path | None:
     """The user's own weight file of a ``gguf:`` name; None for an embedded model."""
     if not name.startswith("gguf:"):
@@ -386,13 +407,6 @@ def _gguf_file(name: str) -> Path | None:
     if not path.is_file():
         raise BadInput(f"model {name!r}: there is no file {path}.")
     return path
-
-
-def _wheel_version() -> str:
-    try:
-        return metadata.version("xllamacpp")
-    except metadata.PackageNotFoundError:
-        return "none"
 
 
 def _key(engine: Engine) -> dict[str, str]:

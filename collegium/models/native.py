@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import platform
 from functools import cache
+from importlib import metadata
 from pathlib import Path
 
 import msgspec
 
-from collegium.models.weights import cache_folder
+from collegium.errors import BadInput, unknown_name
+from collegium.models.weights import cache_folder, file_digest
 
 
 class Native(msgspec.Struct, frozen=True):
@@ -59,3 +61,37 @@ def processor_id() -> str:
     except OSError:
         lines.append(platform.processor())
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
+
+
+def choose_engine(engine: str | Path) -> tuple[str, str] | None:
+    """The native engine as (build, path), or None for the wheel's.
+
+    Args:
+        engine: "wheel", "native", "auto", or the path of a ``llama-server`` program.
+
+    Raises:
+        BadInput: There is no such engine here.
+    """
+    if isinstance(engine, Path):
+        if not engine.is_file():
+            raise BadInput(f"there is no engine at {engine}.")
+        return f"file-{file_digest(engine)[:16]}", str(engine)
+    if engine not in ("auto", "wheel", "native"):
+        raise unknown_name("engine", engine, ("auto", "wheel", "native"))
+    if engine == "wheel":
+        return None
+    found = find_native()
+    if found is None:
+        if engine == "native":
+            raise BadInput("there is no native engine here; build one with: collegium models tune")
+        return None
+    record, server = found
+    return record.build, str(server)
+
+
+def wheel_version() -> str:
+    """Release of the wheel that is installed, or "none"."""
+    try:
+        return metadata.version("xllamacpp")
+    except metadata.PackageNotFoundError:
+        return "none"
