@@ -16,7 +16,7 @@ from collegium.bench.jobs import Entry, run_job
 from collegium.bench.machine import machine
 from collegium.bench.records import Outcome, Report
 from collegium.bench.summary import pair, rank, system_row
-from collegium.errors import BadInput
+from collegium.errors import BadInput, CollegiumError
 from collegium.kernel import Event, Limits, RunStore
 from collegium.models import open_model
 from collegium.models.model import Model
@@ -212,6 +212,9 @@ async def compare(
             work = local_worker(planned, models, run, store, cache)
             await run_all(jobs, work, finished, workers)
         status = "done"
+    except CollegiumError:
+        status = "interrupted" if done else "failed"
+        raise
     finally:
         store.finish(run, status)
     return summarise(

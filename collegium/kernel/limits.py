@@ -16,6 +16,9 @@ MIN_COMPLETION = 8
 """Fewest completion tokens per sample that make a model call worth its prompt."""
 
 
+_PICTURE_TOKENS = 85
+
+
 class Limits(msgspec.Struct, frozen=True):
     """What a run may spend; None is unlimited.
 
@@ -150,5 +153,12 @@ class Meter:
 
 
 def prompt_estimate(call: Generate) -> int:
-    """Tokens a prompt will take, guessed from its length (about 3.5 characters a token)."""
-    return sum(6 + int(len(m.text) / 3.5) for m in call.messages)
+    """Tokens a prompt will take, guessed from its length (about 3.5 characters a token).
+
+    Tools are part of it; a picture counts as what providers bill for a small one.
+    """
+    text = sum(6 + int(len(m.text) / 3.5) for m in call.messages)
+    pictures = sum(len(m.images) for m in call.messages)
+    if call.tools:
+        text += int(len(msgspec.json.encode(call.tools)) / 3.5)
+    return text + _PICTURE_TOKENS * pictures

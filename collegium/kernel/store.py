@@ -1,4 +1,4 @@
-"""The run store: runs, results, traces and cached replies in one SQLite file."""
+"""The run store: runs, results, traces, cached replies and tool results in one SQLite file."""
 
 from __future__ import annotations
 
@@ -42,6 +42,7 @@ CREATE INDEX IF NOT EXISTS events_by_item ON events (run, system, task);
 CREATE TABLE IF NOT EXISTS replies (
   key TEXT NOT NULL, sample INTEGER NOT NULL, data BLOB NOT NULL,
   PRIMARY KEY (key, sample)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS tool_results (key TEXT PRIMARY KEY, data BLOB NOT NULL) WITHOUT ROWID;
 """
 
 
@@ -228,9 +229,17 @@ class RunStore:
     def events(
         self, run: str, system: str | None = None, task: str | None = None
     ) -> list[tuple[str, str, Event]]:
-        """Events of a run as (system, task, event), in the order recorded."""
+        """Events of a run as (system, task, event), in the order recorded.
+
+        Of a task that was attempted several times only the last attempt: it replayed what the
+        earlier ones had paid for.
+        """
         self.flush()
-        query, values = "SELECT system, task, data FROM events WHERE run = ?", [run]
+        query = (
+            "SELECT system, task, data FROM events AS e WHERE run = ? AND attempt = (SELECT "
+            "max(attempt) FROM events WHERE run = e.run AND system = e.system AND task = e.task)"
+        )
+        values = [run]
         if system is not None:
             query, values = query + " AND system = ?", [*values, system]
         if task is not None:
@@ -263,6 +272,19 @@ class RunStore:
         row = (key, sample, msgspec.json.encode(reply))
         with self._writing() as db:
             db.execute("INSERT OR REPLACE INTO replies VALUES (?, ?, ?)", row)
+
+    # -- results of pure tools ----------------------------------------------------------
+
+    def get_tool_result(self, key: str) -> bytes | None:
+        """The kept result of a pure tool, as JSON, or None."""
+        query = "SELECT data FROM tool_results WHERE key = ?"
+        row = self._db.execute(query, (key,)).fetchone()
+        return row[0] if row else None
+
+    def put_tool_result(self, key: str, result: bytes) -> None:
+        """Keep the result of a pure tool."""
+        with self._writing() as db:
+            db.execute("INSERT OR REPLACE INTO tool_results VALUES (?, ?)", (key, result))
 
     def close(self) -> None:
         """Commit and close."""

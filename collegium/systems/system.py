@@ -6,6 +6,7 @@ import importlib
 import inspect
 import pkgutil
 import re
+import warnings
 from collections.abc import Callable, Coroutine, Mapping
 from importlib.metadata import entry_points
 from typing import Any, get_type_hints
@@ -98,15 +99,20 @@ def system(name: str, *, paper: str | None, cost: Cost | None = None) -> Callabl
         name: Unique name.
         paper: Slug of its paper in the catalog, None for a baseline outside it.
         cost: Generations per run as a function of the parameters, where the method fixes it.
+
+    Raises:
+        BadInput: A parameter has no type or no default, or the name is taken.
     """
 
     def register(solve: Solve) -> Solve:
         hints = get_type_hints(solve)
-        parameters = {
-            p.name: (hints[p.name], p.default)
-            for p in inspect.signature(solve).parameters.values()
-            if p.kind is inspect.Parameter.KEYWORD_ONLY
-        }
+        parameters: dict[str, tuple[Any, Any]] = {}
+        for p in inspect.signature(solve).parameters.values():
+            if p.kind is not inspect.Parameter.KEYWORD_ONLY:
+                continue
+            if p.name not in hints or p.default is inspect.Parameter.empty:
+                raise BadInput(f"system {name!r}: parameter {p.name!r} needs a type and a default.")
+            parameters[p.name] = (hints[p.name], p.default)
         known = _systems.get(name)
         if known is not None and _home(known.solve) != _home(solve):
             raise BadInput(f"there is already a system named {name!r}.")
@@ -124,13 +130,20 @@ def _home(solve: Solve) -> tuple[str, str]:
 def systems() -> dict[str, System]:
     """All systems by name: those of this package and those that others registered.
 
-    Other packages add theirs under the entry point group ``collegium.systems``.
+    Other packages add theirs under the entry point group ``collegium.systems``; one that cannot be
+    imported is left out with a warning, and takes no other down with it.
     """
     package = importlib.import_module("collegium.systems")
     for module in pkgutil.iter_modules(package.__path__):
         importlib.import_module(f"collegium.systems.{module.name}")
     for point in entry_points(group="collegium.systems"):
-        point.load()
+        try:
+            point.load()
+        except Exception as error:
+            warnings.warn(
+                f"the systems of {point.value} are left out: {type(error).__name__}: {error}",
+                stacklevel=2,
+            )
     return dict(sorted(_systems.items()))
 
 

@@ -207,3 +207,27 @@ def test_a_name_is_taken_once_whatever_the_functions_are_called() -> None:
     exec(source, ModuleType("one").__dict__)
     with pytest.raises(BadInput, match="already a system named 'shared'"):
         exec(source, ModuleType("two").__dict__)
+
+
+def test_a_parameter_without_type_or_default_is_refused() -> None:
+    async def untyped(task: Task, kernel: Kernel, *, depth=2) -> Result:
+        return Result(depth)
+
+    async def bare(task: Task, kernel: Kernel, *, depth: int) -> Result:
+        return Result(depth)
+
+    for solve in (untyped, bare):
+        with pytest.raises(BadInput, match="'depth' needs a type and a default"):
+            system("mine", paper=None)(solve)
+
+
+def test_a_broken_plug_in_takes_no_other_down(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Broken:
+        value = "broken:module"
+
+        def load(self) -> None:
+            raise ImportError("no module named broken")
+
+    monkeypatch.setattr(MODULE, "entry_points", lambda group: [Broken()])
+    with pytest.warns(UserWarning, match=r"systems of broken:module are left out.*no module"):
+        assert "mad" in systems()

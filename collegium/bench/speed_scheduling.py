@@ -1,0 +1,247 @@
+"""Measure what scheduling does for agents that share the embedded engine.
+
+*Tools*: sixteen ReAct agents with tools solve a small errand each, at temperature 0, on one engine.
+First with no kernel: every agent calls the engine itself, first come, first served, and nothing of
+an earlier prompt is reused. Then under every policy, eight calls at a time, prefixes reused.
+
+*Long job*: eight agents make four short calls each, and one of them a single long call before that,
+on one lane. What the short ones wait shows what a quantum is worth.
+
+Run it with ``python -m collegium.bench.speed_scheduling`` on a quiet machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import asyncio
+import operator
+from collections.abc import Callable
+from pathlib import Path
+from time import perf_counter
+
+import msgspec
+
+from collegium.agents import react
+from collegium.bench.machine import machine
+from collegium.errors import BadInput
+from collegium.kernel import Kernel, gather, tool
+from collegium.kernel.scheduler import Scheduler
+from collegium.kernel.waiting import Finished, ScheduleReport, percentile, report_of
+from collegium.models import LocalModel
+
+AGENTS, LANES, QUANTUM = 16, 8, 32
+STEPS, MAX_TOKENS = 4, 80
+LONG_TOKENS, SHORT_TOKENS, SHORT_CALLS = 600, 20, 4
+PRICES = {"apples": 3, "pears": 4, "plums": 5, "cherries": 9, "nuts": 12, "honey": 7}
+POLICIES: dict[str, int | None] = {
+    "fifo": None,
+    "rr": QUANTUM,
+    "priority": QUANTUM,
+    "fair": QUANTUM,
+    "las": QUANTUM,
+}
+
+_OPERATORS: dict[type[ast.AST], Callable[..., float]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+    ast.USub: operator.neg,
+}
+
+
+class Row(msgspec.Struct, frozen=True):
+    """One way of running the same agents.
+
+    Attributes:
+        part: "tools" or "long job".
+        name: The policy, or "no kernel".
+        seconds: Time of everything.
+        tokens_prompt: Prompt tokens of all calls.
+        tokens_cached: Those the engine did not have to read.
+        tokens_completion: Tokens written.
+        same_answers: Share of agents whose answer is that of the run with no kernel.
+        schedule: Waiting, turnaround, fairness and throughput of the calls.
+        short_wait_p90: "long job": 90th percentile of what the short calls waited, in seconds.
+    """
+
+    part: str
+    name: str
+    seconds: float
+    tokens_prompt: int
+    tokens_cached: int
+    tokens_completion: int
+    same_answers: float
+    schedule: ScheduleReport
+    short_wait_p90: float = 0.0
+
+
+def calculate(expression: str) -> float:
+    """Work out an arithmetic expression, such as 3*4+5."""
+    try:
+        return _value(ast.parse(expression, mode="eval").body)
+    except (SyntaxError, ZeroDivisionError) as error:
+        raise BadInput(f"cannot calculate {expression!r}: {error}") from None
+
+
+def _value(node: ast.AST) -> float:
+    if isinstance(node, ast.Constant) and isinstance(node.value, int | float):
+        return node.value
+    if isinstance(node, ast.BinOp) and type(node.op) in _OPERATORS:
+        return _OPERATORS[type(node.op)](_value(node.left), _value(node.right))
+    if isinstance(node, ast.UnaryOp) and type(node.op) in _OPERATORS:
+        return _OPERATORS[type(node.op)](_value(node.operand))
+    raise BadInput(f"only numbers and + - * / can be calculated, not {ast.unparse(node)}")
+
+
+def price(item: str) -> float:
+    """Price of an item at the market, in euros a kilo."""
+    if item.lower() not in PRICES:
+        raise BadInput(f"there are no {item} at the market, only {', '.join(PRICES)}")
+    return PRICES[item.lower()]
+
+
+def errand(number: int) -> str:
+    """What an agent is to find out."""
+    items = list(PRICES)
+    first, second = items[number % len(items)], items[(number // 2 + 3) % len(items)]
+    a, b = number % 5 + 2, number % 3 + 1
+    return f"How many euros do {a} kilos of {first} and {b} kilos of {second} cost together?"
+
+
+async def with_tools(model: LocalModel, scheduler: Scheduler | None) -> tuple[list[str], Kernel]:
+    """All agents at their errands; returns the answers and the kernel."""
+    kernel = Kernel(
+        model, tools=[tool(calculate), tool(price)], seed=0, scheduler=scheduler, name="tools"
+    )
+
+    async def one(number: int) -> str:
+        agent = kernel.agent(f"shopper-{number}", tools=["calculate", "price"])
+        end = await react(
+            agent, errand(number), form="text", steps=STEPS, max_tokens=MAX_TOKENS, temperature=0.0
+        )
+        return str(end.answer)
+
+    return await gather(*(one(n) for n in range(AGENTS))), kernel
+
+
+async def with_a_long_job(
+    model: LocalModel, scheduler: Scheduler | None
+) -> tuple[list[str], Kernel]:
+    """Short calls beside a long one."""
+    kernel = Kernel(model, seed=0, scheduler=scheduler, name="long job")
+
+    async def one(number: int) -> str:
+        agent = kernel.agent(f"writer-{number}", role="writer")
+        if number == 0:
+            long = "Write the story of a long voyage, in every detail."
+            return (await agent.ask(long, max_tokens=LONG_TOKENS, temperature=0.0)).text
+        said = ""
+        for call in range(SHORT_CALLS):
+            ask = f"Say something about the number {number * 10 + call}."
+            said += (await agent.ask(ask, max_tokens=SHORT_TOKENS, temperature=0.0)).text
+        return said
+
+    return await gather(*(one(n) for n in range(8))), kernel
+
+
+def finished_of(kernel: Kernel) -> list[Finished]:
+    """The calls of a run without a scheduler, as jobs: nobody knows how long each one waited."""
+    return [
+        Finished(e.id, "", e.call.agent, "done", e.started, e.started + e.seconds, ())
+        for e in kernel.trace.events
+        if e.replies
+    ]
+
+
+async def measure(
+    part: str, name: str, model_name: str, expected: list[str] | None
+) -> tuple[Row, list[str]]:
+    """Run one part one way, on an engine that has read nothing yet."""
+    none = name == "no kernel"
+    lanes = LANES if part == "tools" else 1
+    model = LocalModel(model_name, exact=none, slots=lanes)
+    scheduler = None if none else Scheduler(name, lanes=lanes, quantum=POLICIES[name])
+    await model.count_tokens("start the engine before the clock")
+    work = with_tools if part == "tools" else with_a_long_job
+    begin = perf_counter()
+    answers, kernel = await work(model, scheduler)
+    seconds = perf_counter() - begin
+    await model.aclose()
+    jobs = list(scheduler.finished) if scheduler else finished_of(kernel)
+    schedule = scheduler.report() if scheduler else report_of(jobs, "none", None, 0, 0)
+    short = sorted(j.waiting for j in jobs if j.agent != "writer-0")
+    usage = kernel.meter.usage
+    expected = expected or answers
+    same = sum(a == b for a, b in zip(answers, expected, strict=True)) / len(answers)
+    return Row(
+        part=part,
+        name=name,
+        seconds=round(seconds, 2),
+        tokens_prompt=usage.prompt,
+        tokens_cached=usage.cached,
+        tokens_completion=usage.completion,
+        same_answers=round(same, 4),
+        schedule=schedule,
+        short_wait_p90=round(percentile(short, 90), 3) if scheduler and lanes == 1 else 0.0,
+    ), answers
+
+
+def ratios(rows: list[Row]) -> dict[str, float]:
+    """Times of no kernel over times of each policy, and what the short calls waited."""
+    found: dict[str, float] = {}
+    for row in rows:
+        none = next(r for r in rows if r.part == row.part and r.name == "no kernel")
+        if row is not none:
+            found[f"{row.part}: no kernel / {row.name}"] = round(none.seconds / row.seconds, 3)
+    waits = {r.name: r.short_wait_p90 for r in rows if r.part == "long job"}
+    for name, wait in waits.items():
+        if name not in ("no kernel", "fifo") and wait:
+            found[f"long job: short calls' p90 wait, fifo / {name}"] = round(
+                waits["fifo"] / wait, 3
+            )
+    return found
+
+
+def main() -> None:
+    """Measure and write ``results/bench/scheduling.json``."""
+    parser = argparse.ArgumentParser(description="Measure scheduling of agents on one engine.")
+    parser.add_argument("--model", default="local-small")
+    model: str = parser.parse_args().model
+    rows: list[Row] = []
+    for part in ("tools", "long job"):
+        expected: list[str] | None = None
+        for name in ("no kernel", *POLICIES):
+            row, answers = asyncio.run(measure(part, name, model, expected))
+            expected = expected or answers
+            rows.append(row)
+            s = row.schedule
+            print(
+                f"{part:9} {name:10} {row.seconds:7.1f} s  p90 wait {s.waiting_p90:6.1f} s  "
+                f"p90 turnaround {s.turnaround_p90:6.1f} s  Jain {s.jain:.3f}  "
+                f"{row.tokens_cached / max(1, row.tokens_prompt):4.0%} cached  "
+                f"{row.same_answers:4.0%} same answers",
+                flush=True,
+            )
+    report = {
+        "command": f"python -m collegium.bench.speed_scheduling --model {model}",
+        "machine": machine(),
+        "model": model,
+        "seed": 0,
+        "n": f"tools: {AGENTS} agents, {LANES} lanes, quantum {QUANTUM}; "
+        f"long job: 7 agents with {SHORT_CALLS} calls of {SHORT_TOKENS} tokens and one with "
+        f"{LONG_TOKENS} tokens, one lane",
+        "rows": rows,
+        "ratios": ratios(rows),
+    }
+    path = Path("results/bench/scheduling.json")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n")
+    for name, value in report["ratios"].items():
+        print(f"{name}: {value}")
+    print(f"written to {path}")
+
+
+if __name__ == "__main__":
+    main()
