@@ -71,6 +71,10 @@ class WeightsDamaged(ModelError, BadInput):
     """A weight file does not have the checksum it must have, or cannot be loaded."""
 
 
+class ToolError(CollegiumError):
+    """A tool failed, ran out of time, or is stuck; the sentence names it and says why."""
+
+
 class MissingExtra(BadInput):
     """An optional library is needed that is not installed."""
 

@@ -28,7 +28,15 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 
 from collegium.bench.summary import p_value, percent, points
-from collegium.catalog import Paper, facets, kinds, paper, papers, results_folder
+from collegium.catalog import (
+    Paper,
+    facets,
+    implementing_modules,
+    kinds,
+    paper,
+    papers,
+    results_folder,
+)
 from collegium.systems import System
 
 DOCS = ROOT / "docs"
@@ -141,8 +149,10 @@ def facts(entry: Paper, built: list[System]) -> tuple[tuple[str, str], list[tupl
         ("numbered checks", str(entry.must_show)),
     ]
     if built:
-        modules = ", ".join(sorted({f"`{s.solve.__module__}`" for s in built}))
-        rows += [("system", systems), ("module", modules)]
+        rows.append(("system", systems))
+    modules = {s.solve.__module__ for s in built} | {*implementing_modules().get(entry.slug, ())}
+    if modules:
+        rows.append(("module", ", ".join(f"`{m}`" for m in sorted(modules))))
     return ("fact", "value"), rows
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from collegium.catalog import Paper, results_folder, status_of
+from collegium.catalog import Paper, implementing_modules, results_folder, status_of
 from collegium.systems import System, systems
 
 ROOT = Path(__file__).parents[1]
@@ -45,7 +45,8 @@ def baselines() -> list[System]:
 
 def status(paper: Paper) -> str:
     """How far a paper is, in a word or two."""
-    return STATUS[status_of(paper.slug, registered=implementations(), results=results_folder())]
+    registered = {*implementations(), *implementing_modules()}
+    return STATUS[status_of(paper.slug, registered=registered, results=results_folder())]
 
 
 def address(paper: Paper) -> str:

@@ -131,6 +131,8 @@ def _check(entry: Paper) -> None:
         for value in values:
             if value not in words.facets[name].values:
                 raise _damage(entry.slug, f"{value!r} is no value of facet {name!r}")
+        if words.facets[name].one and (len(values) > 1 or not entry.facet_notes.get(name)):
+            raise _damage(entry.slug, f"facet {name!r} needs one value and a note with the reason")
     for name in entry.facet_notes:
         if name not in entry.facets:
             raise _damage(entry.slug, f"a note explains facet {name!r}, which the paper lacks")

@@ -1,6 +1,8 @@
 """How far a paper is implemented, computed from what is registered and what was measured."""
 
+import re
 from collections.abc import Collection, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Literal
 
@@ -13,6 +15,9 @@ Status = Literal["missing", "runs", "faithful", "measured"]
 
 MUST_SHOW_FILE = "must_show.json"
 PACKAGE_FOLDER = Path(__file__).parent.parent
+
+
+_MARK = re.compile(r'^PAPER = "([a-z0-9-]+)"$', re.MULTILINE)
 
 
 class ResultsDamaged(BadInput):
@@ -62,6 +67,27 @@ def results_folder(package: Path = PACKAGE_FOLDER) -> Path | None:
     if beside.is_dir() and (package.parent / "pyproject.toml").is_file():
         return beside
     return inside if inside.is_dir() else None
+
+
+@cache
+def implementing_modules(package: Path = PACKAGE_FOLDER) -> dict[str, tuple[str, ...]]:
+    """Find the modules that implement a paper which is no system: a kernel, a protocol, a check.
+
+    Such a module says so itself, with a line ``PAPER = "slug"``. It is found by its text, so that
+    nothing heavy is imported for it.
+
+    Args:
+        package: the folder of the package.
+
+    Returns:
+        Names of modules by slug.
+    """
+    found: dict[str, list[str]] = {}
+    for file in sorted(package.rglob("*.py")):
+        for slug in _MARK.findall(file.read_text(encoding="utf-8")):
+            parts = file.relative_to(package.parent).with_suffix("").parts
+            found.setdefault(slug, []).append(".".join(parts).removesuffix(".__init__"))
+    return {slug: tuple(modules) for slug, modules in found.items()}
 
 
 def status_of(slug: str, *, registered: Collection[str], results: Path | None) -> Status:

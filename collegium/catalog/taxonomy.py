@@ -24,7 +24,8 @@ class Facet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One axis along which papers are filed.
 
     ``values`` maps each allowed value to its definition, ``within`` maps a value to the broader
-    value it belongs to, and ``source`` is the slug of the paper the axis comes from.
+    value it belongs to, and ``source`` is the slug of the paper the axis comes from. Where ``one``
+    is set, a paper that is filed along the axis has one value on it, and a note with the reason.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Facet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     source: str
     values: dict[str, str]
     within: dict[str, str] = {}
+    one: bool = False
 
     def ancestry(self, value: str) -> tuple[str, ...]:
         """Return ``value`` followed by its broader values, narrowest first."""

@@ -11,6 +11,7 @@ from rich.text import Text
 from collegium.catalog import (
     Paper,
     find,
+    implementing_modules,
     measured_figures,
     paper,
     papers,
@@ -146,7 +147,7 @@ def list_benchmarks(as_json: bool) -> None:
 
 def _statuses(slugs: list[str]) -> dict[str, str]:
     """How far each paper is implemented."""
-    registered = {s.paper for s in systems().values() if s.paper}
+    registered = {s.paper for s in systems().values() if s.paper} | {*implementing_modules()}
     results = results_folder()
     return {slug: status_of(slug, registered=registered, results=results) for slug in slugs}
 
@@ -160,8 +161,14 @@ def _full_data(entry: Paper, of_paper: list[System]) -> dict[str, Any]:
     return {
         **_paper_data(entry, status),
         "systems": [_system_data(s) for s in of_paper],
+        "modules": _modules(entry.slug, of_paper),
         "measured": measured_figures(entry.slug, results_folder()),
     }
+
+
+def _modules(slug: str, of_paper: list[System]) -> list[str]:
+    """Where a paper is implemented."""
+    return sorted({s.solve.__module__ for s in of_paper} | {*implementing_modules().get(slug, ())})
 
 
 def _system_data(s: System) -> dict[str, Any]:
@@ -187,7 +194,7 @@ def _print_paper(entry: Paper, of_paper: list[System]) -> None:
         ("kind", ", ".join(entry.kinds)),
         ("status", Text.assemble((status, STATUS_STYLE[status]), f" ({checks})")),
         ("room", entry.room),
-        ("module", ", ".join(s.solve.__module__ for s in of_paper) or "none yet"),
+        ("module", ", ".join(_modules(entry.slug, of_paper)) or "none yet"),
     ]
     if entry.repository:
         licence = f" ({entry.repository_licence})" if entry.repository_licence else ""
@@ -200,8 +207,8 @@ def _print_paper(entry: Paper, of_paper: list[System]) -> None:
     out.print()
     out.print(heading("Facets"))
     _print_facts([(name, ", ".join(values)) for name, values in entry.facets.items()])
-    for note in entry.facet_notes.values():
-        print_indented(note, out, "dim")
+    for name, note in entry.facet_notes.items():
+        print_indented(f"{name}: {note}", out, "dim")
     for s in of_paper:
         out.print()
         out.print(heading(f"System {s.name}"))

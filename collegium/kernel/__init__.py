@@ -43,8 +43,11 @@ from collegium.kernel.resources import (
     Version,
 )
 from collegium.kernel.retry import Retry
+from collegium.kernel.scheduler import Scheduler
 from collegium.kernel.store import RunStore
 from collegium.kernel.tool import Tool, tool
+from collegium.kernel.toolbox import Instances, Toolbox
+from collegium.kernel.toolcalls import answer_calls
 from collegium.kernel.trace import Event, Trace, read_trace
 
 __all__ = [
@@ -59,6 +62,7 @@ __all__ = [
     "Found",
     "Generate",
     "Image",
+    "Instances",
     "Interceptor",
     "Journal",
     "Kernel",
@@ -80,6 +84,7 @@ __all__ = [
     "Retry",
     "Rollback",
     "RunStore",
+    "Scheduler",
     "Send",
     "Share",
     "Store",
@@ -87,12 +92,14 @@ __all__ = [
     "Tool",
     "ToolCall",
     "ToolSpec",
+    "Toolbox",
     "Trace",
     "Unparsed",
     "Usage",
     "UseTool",
     "Version",
     "Worked",
+    "answer_calls",
     "gather",
     "output_of",
     "read_trace",

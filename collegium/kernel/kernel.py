@@ -31,6 +31,7 @@ from collegium.kernel.memo import Journal, ReplyStore, ResponseCache
 from collegium.kernel.resources import RESOURCE_CALLS
 from collegium.kernel.retry import Retry
 from collegium.kernel.tool import Tool
+from collegium.kernel.toolbox import Toolbox
 from collegium.kernel.trace import Event, Trace, plain
 
 if TYPE_CHECKING:
@@ -60,7 +61,8 @@ class Kernel:
 
     Args:
         models: The model of every role, or a mapping from role to model where "" is the default.
-        tools: Tools that agents may be given, by name.
+        tools: Tools that agents may be given; a toolbox, which several kernels may share, also
+            says how long they may take, where their results are kept, and who is asked first.
         limits: What the run may spend.
         seed: Seed of the run; None draws fresh randomness. Every sampled call gets its own seed
             from it, by agent and by how many calls that agent made, so timing changes nothing.
@@ -82,7 +84,7 @@ class Kernel:
         self,
         models: Model | Mapping[str, Model],
         *,
-        tools: Iterable[Tool] = (),
+        tools: Iterable[Tool] | Toolbox = (),
         limits: Limits = Limits(),
         seed: int | None = None,
         interceptors: Sequence[Interceptor] = (),
@@ -99,7 +101,7 @@ class Kernel:
         self._models: Mapping[str, Model] = models if isinstance(models, Mapping) else {"": models}
         if "" not in self._models:
             raise BadInput("a kernel needs a default model: the one under the role ''.")
-        self.tools = {t.spec.name: t for t in tools}
+        self.tools = tools if isinstance(tools, Toolbox) else Toolbox(tools)
         self.seed = seed
         self.random = random.Random(seed)
         self.trace = Trace(*sinks)
@@ -300,13 +302,10 @@ class Kernel:
         return tuple(within_bounds(r, call.stop) for r in replies)
 
     async def _use_tool(self, call: UseTool) -> Any:
-        tool = self.tools.get(call.tool)
-        if tool is None:
-            raise unknown_name("tool", call.tool, self.tools)
         agent = self._agents.get(call.agent)
-        if agent is not None and call.tool not in agent.tools:
+        if agent is not None and call.tool in self.tools and call.tool not in agent.tools:
             raise unknown_name(f"tool of agent {call.agent!r}", call.tool, agent.tools)
-        return plain(await tool.run(call.arguments))
+        return await self.tools.run(call.tool, call.arguments, agent=call.agent)
 
     async def _send(self, call: Send) -> None:
         self._mailbox(call.to).append(Mail(call.agent, call.text, _event.get()))

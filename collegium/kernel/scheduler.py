@@ -28,6 +28,8 @@ from collegium.kernel.waiting import Finished, ScheduleReport, report_of
 if TYPE_CHECKING:
     from collegium.models.model import Model, OnText
 
+PAPER = "aios"
+
 Switch = Literal["state", "text"]
 
 

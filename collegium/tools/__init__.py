@@ -1,9 +1,12 @@
 """Tools: what agents can use besides talking.
 
-Typed functions that touch the world, and the sandbox in which code written by a model runs.
+Typed functions that touch the world, tools of MCP servers, the sandbox in which code written by a
+model runs, and audits of tools that carry a formula.
 """
 
+from collegium.tools.audit import AuditReport, audit, audit_source
 from collegium.tools.code_tests import TestOutcome, passes_tests
+from collegium.tools.mcp import mcp_tools
 from collegium.tools.sandbox import (
     SandboxLimits,
     SandboxResult,
@@ -14,10 +17,14 @@ from collegium.tools.sandbox import (
 )
 
 __all__ = [
+    "AuditReport",
     "SandboxLimits",
     "SandboxResult",
     "SandboxUnavailable",
     "TestOutcome",
+    "audit",
+    "audit_source",
+    "mcp_tools",
     "passes_tests",
     "run_command",
     "run_python",

@@ -1,6 +1,7 @@
 """The documentation follows the code: pages, tables and commands that exist."""
 
 import ast
+import importlib
 import importlib.util
 import json
 import re
@@ -12,7 +13,7 @@ import pytest
 import yaml
 
 import collegium
-from collegium.catalog import papers
+from collegium.catalog import implementing_modules, paper, papers
 from collegium.systems import systems
 
 ROOT = Path(__file__).parents[2]
@@ -72,12 +73,12 @@ def test_the_table_of_papers_in_the_readme_is_up_to_date() -> None:
 
 def test_every_paper_and_baseline_has_a_page(generators) -> None:
     made = dict(generators.pages())
-    for paper in papers():
-        text = made[f"papers/{paper.slug}.md"]
-        assert paper.title in text
-        assert paper.arxiv in text
-        assert paper.summary in text
-        assert f"]({paper.slug}.md)" in made["papers/index.md"]
+    for entry in papers():
+        text = made[f"papers/{entry.slug}.md"]
+        assert entry.title in text
+        assert entry.arxiv in text
+        assert entry.summary in text
+        assert f"]({entry.slug}.md)" in made["papers/index.md"]
     own = [s for s in systems().values() if s.solve.__module__.startswith("collegium.")]
     for system in own:
         if system.paper is None:
@@ -95,9 +96,18 @@ def test_every_system_has_a_part_written_by_hand() -> None:
             assert "## Paper vs" in text or system.name == "direct"
 
 
+def test_every_module_that_implements_a_paper_has_a_part_written_by_hand() -> None:
+    for slug, modules in implementing_modules().items():
+        assert paper(slug).slug == slug
+        assert "## Paper vs" in (DOCS / "papers" / f"{slug}.md").read_text(), slug
+        for module in modules:
+            assert slug == importlib.import_module(module).PAPER
+
+
 def test_nothing_is_written_by_hand_for_what_does_not_exist() -> None:
     own = systems().values()
-    assert {p.stem for p in (DOCS / "papers").glob("*.md")} <= {s.paper for s in own}
+    built = {s.paper for s in own} | {*implementing_modules()}
+    assert {p.stem for p in (DOCS / "papers").glob("*.md")} <= built
     assert {p.stem for p in (DOCS / "baselines").glob("*.md")} <= {s.name for s in own}
 
 

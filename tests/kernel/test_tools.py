@@ -7,7 +7,7 @@ from typing import Any, Literal
 import msgspec
 import pytest
 
-from collegium.errors import BadInput, UnknownName
+from collegium.errors import BadInput, ToolError, UnknownName
 from collegium.kernel import Kernel, tool
 from tests.kernel.support import Scripted
 
@@ -138,9 +138,11 @@ async def test_what_a_tool_raises_reaches_the_agent_and_the_trace() -> None:
         return 1 / x
 
     kernel = Kernel(Scripted("hi"), tools=[tool(divide)])
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(ToolError) as caught:
         await kernel.agent("a", tools=["divide"]).use("divide", x=0)
-    assert kernel.trace.events[0].error == "division by zero"
+    assert isinstance(caught.value.__cause__, ZeroDivisionError)
+    message = "tool 'divide' failed: ZeroDivisionError: division by zero"
+    assert kernel.trace.events[0].error == message
 
 
 async def test_a_result_is_plain_data_as_a_replay_would_give_it() -> None:

@@ -62,7 +62,10 @@ def test_the_program_finds_the_cheapest_choice(
     queries: list[tuple[float, list[float]]], required: float
 ) -> None:
     batch = [
-        (tokens, tuple(Candidate(c.model, p, c.tokens, c.price) for c, p in zip(ALL, ps, strict=True)))
+        (
+            tokens,
+            tuple(Candidate(c.model, p, c.tokens, c.price) for c, p in zip(ALL, ps, strict=True)),
+        )
         for tokens, ps in queries
     ]
     chosen = cheapest_together(batch, required)
