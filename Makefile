@@ -10,7 +10,7 @@ SYSTEMS   ?= direct self-consistency:samples=4,max_tokens=$(CAP) mad:agents=2,ro
 OUT       ?= out/demo
 
 # -- Models that the tests use
-TEST_MODELS ?= local-tiny local-small
+TEST_MODELS ?= local-tiny local-small minilm
 
 PYTHON ?= python3
 VENV   ?= .venv
@@ -61,9 +61,20 @@ test: $(VENV)/.installed ## Run all tests, those with a model too
 	done
 	@$(BIN)/python -m pytest $(ARGS) || [ $$? -eq 5 ]
 
-bench: $(VENV)/.installed ## Measure the kernel and the engine; writes results/bench/*.json
+# Concordia wants other releases of libraries that we use, so it gets an environment of its own.
+CONCORDIA ?= out/concordia
+
+$(CONCORDIA)/.installed:
+	@$(PYTHON) -m venv $(CONCORDIA)
+	@$(CONCORDIA)/bin/python -m pip install --quiet --disable-pip-version-check gdm-concordia
+	@touch $@
+
+bench: $(VENV)/.installed $(CONCORDIA)/.installed ## Measure speed beside others; writes results/bench/*.json
 	$(BIN)/python -m collegium.bench.speed_kernel
+	$(BIN)/python -m collegium.bench.speed_agents
 	$(BIN)/python -m collegium.bench.speed_engine
+	$(BIN)/python -m collegium.bench.speed_scheduling
+	$(BIN)/python -m collegium.bench.speed_memory --concordia $(CONCORDIA)/bin/python
 
 docs: $(VENV)/.installed ## Build the documentation into site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict

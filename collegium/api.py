@@ -197,6 +197,7 @@ async def acompare(
     resume: bool = False,
     cache: bool = False,
     ray: str | None = None,
+    scheduler: str | None = None,
     store: RunStore | Path | None = None,
     on_outcome: OnOutcome | None = None,
 ) -> Report:
@@ -217,6 +218,7 @@ async def acompare(
         resume: Go on with the newest run of the same comparison.
         cache: Answer repeated requests from the response cache.
         ray: Address of a Ray cluster or "auto".
+        scheduler: Whose model call comes next ("fair", "rr:quantum=32"), with ``exact=False``.
         store: The run store or its path; None: the user's own.
         on_outcome: Called with every outcome as it comes.
 
@@ -237,6 +239,7 @@ async def acompare(
         seed=seed,
         budget=budget,
         exact=exact,
+        scheduler=scheduler,
     )
     opened = store if isinstance(store, RunStore) else RunStore(store or default_path())
     try:

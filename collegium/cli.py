@@ -14,7 +14,10 @@ from typing import Annotated
 import typer
 from typer.core import TyperGroup
 
+from collegium.commands.app import apps
+from collegium.commands.ecosystem import ecosystem
 from collegium.commands.group import Commands
+from collegium.commands.kernels import kernels
 
 TRY, LOOK = "Try and compare", "Look things up"
 
@@ -41,6 +44,9 @@ app = typer.Typer(
 )
 models = typer.Typer(cls=TyperGroup, help="The models there are: list, fetch, try, speed up.")
 app.add_typer(models, name="models", rich_help_panel=LOOK)
+app.add_typer(apps, name="app", rich_help_panel=TRY)
+app.add_typer(kernels, name="kernel", rich_help_panel=TRY)
+app.command(rich_help_panel=LOOK)(ecosystem)
 
 Json = Annotated[bool, typer.Option("--json", metavar="", help="Print JSON.")]
 Model = Annotated[
@@ -223,6 +229,12 @@ def compare(
     ray: Annotated[
         str | None, typer.Option(metavar="ADDRESS|auto", help="Spread over a Ray cluster.")
     ] = None,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(
+            metavar="POLICY", help="Whose call comes next, with --fast: fair, las, rr:quantum=32."
+        ),
+    ] = None,
     cache: Cache = False,
     fast: Fast = False,
     as_json: Json = False,
@@ -246,6 +258,7 @@ def compare(
         resume=resume,
         workers=workers,
         ray=ray,
+        scheduler=scheduler,
         cache=cache,
         fast=fast,
         as_json=as_json,
@@ -282,6 +295,22 @@ def trace(
         list_runs(as_json)
     else:
         trace(run, Filters(agent, kind, system, task), as_json)
+
+
+@app.command(rich_help_panel=TRY)
+def diagnose(
+    run: Annotated[
+        str,
+        typer.Argument(
+            metavar="RUN|FILE", help="A run's id or its beginning, 'last', or a trace file."
+        ),
+    ],
+    as_json: Json = False,
+) -> None:
+    """Name the failure modes that a run's trace shows, with the calls that show them."""
+    from collegium.commands.diagnose import diagnose_run
+
+    diagnose_run(run, as_json)
 
 
 @app.command(rich_help_panel=LOOK)

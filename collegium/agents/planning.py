@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any
 
 import msgspec
 
@@ -72,22 +73,22 @@ async def make_plan(
     if most < 1:
         raise BadInput(f"a plan needs at least one step, not {most}.")
     prompt = _ASK.format(goal=goal, most=most)
-    problem = ""
+    problem, text = "", ""
     for _ in range(2):
         reply = await agent.ask(
             prompt, output=Plan, keep=True, temperature=temperature, max_tokens=max_tokens
         )
         if isinstance(reply.data, Unparsed) or reply.data is None:
             return Unparsed(reply.text, "no plan")
-        problem = plan_problem(reply.data, most)
+        problem, text = plan_problem(reply.data, most), reply.text
         if not problem:
             return reply.data
         prompt = _MEND.format(problem=problem)
-    return Unparsed(reply.text, problem)
+    return Unparsed(text, problem)
 
 
 async def carry_out(
-    plan: Plan, work: Callable[[PlanStep, Mapping[int, str]], Awaitable[str]]
+    plan: Plan, work: Callable[[PlanStep, Mapping[int, str]], Coroutine[Any, Any, str]]
 ) -> dict[int, str]:
     """Do every step once its needs are met; steps that need nothing of each other run together.
 

@@ -152,13 +152,14 @@ async def _typed(
         )
         if isinstance(reply.data, Unparsed):
             return Trajectory(reply.data, (*done,), "answer")
-        action = reply.data.action
+        turn: Any = reply.data  # a type made for this agent: unknown to a type checker
+        action = turn.action
         name = str(action.__struct_config__.tag)
         if name == FINISH:
             return Trajectory(action.answer, (*done,), "answer")
         arguments = msgspec.to_builtins(action.arguments)
         (result,) = await answer_calls(agent, [ToolCall(str(reply.call), name, arguments)])
-        done.append(Step(reply.data.thought, name, arguments, result.text, reply.call))
+        done.append(Step(turn.thought, name, arguments, result.text, reply.call))
         prompt = f"Observation: {result.text}"
     final = await agent.ask(
         f"{prompt}\n\nNo steps are left. {_FINAL}",

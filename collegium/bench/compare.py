@@ -17,7 +17,8 @@ from collegium.bench.machine import machine
 from collegium.bench.records import Outcome, Report
 from collegium.bench.summary import pair, rank, system_row
 from collegium.errors import BadInput, CollegiumError
-from collegium.kernel import Event, Limits, RunStore
+from collegium.kernel import Event, Limits, RunStore, Scheduler
+from collegium.kernel.scheduler import parse_scheduler
 from collegium.models import open_model
 from collegium.models.model import Model
 from collegium.systems import parse_system
@@ -41,6 +42,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         budget: Tokens per question and system, None for no limit.
         exact: Whether the embedded engine works on one request at a time, so that a rerun is
             bit-identical; otherwise requests share it and prefixes are reused.
+        scheduler: Who decides whose model call comes next, as users write it; None: nobody.
     """
 
     entries: tuple[Entry, ...]
@@ -51,6 +53,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     limit: int | None
     budget: int | None
     exact: bool
+    scheduler: str | None = None
 
     @property
     def spec(self) -> dict[str, Any]:
@@ -68,6 +71,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
             "limit": self.limit,
             "budget": self.budget,
             "exact": self.exact,
+            **({"scheduler": self.scheduler} if self.scheduler else {}),
         }
 
     @property
@@ -89,6 +93,7 @@ def plan(
     budget: int | None = None,
     exact: bool = True,
     equal_generations: bool = False,
+    scheduler: str | None = None,
 ) -> Plan:
     """Check what is to be compared, before anything is paid for.
 
@@ -106,6 +111,13 @@ def plan(
     if limit is not None and limit < 1:
         raise BadInput(f"the number of questions must be at least 1, not {limit}.")
     Limits(tokens=budget)
+    if scheduler is not None:
+        parse_scheduler(scheduler)
+        if exact:
+            raise BadInput(
+                "a scheduler shares the engine between calls, which is not bit-identical; "
+                "ask for it with --fast (exact=False)."
+            )
     entries = tuple(Entry(label, *parse_system(label)) for label in labels)
     if equal_generations:
         require_equal_generations(entries)
@@ -118,6 +130,7 @@ def plan(
         limit=limit,
         budget=budget,
         exact=exact,
+        scheduler=scheduler,
     )
 
 
@@ -201,6 +214,9 @@ async def compare(
         if on_outcome:
             on_outcome(outcome, False)
 
+    scheduler = parse_scheduler(planned.scheduler) if planned.scheduler else None
+    if scheduler is not None and ray is not None:
+        raise BadInput("a scheduler works within one process, so it cannot go with a Ray cluster.")
     status = "interrupted"
     try:
         if jobs and ray is not None:
@@ -209,7 +225,7 @@ async def compare(
             await run_on_cluster(planned, jobs, run, store, finished, address=ray, workers=workers)
         elif jobs:
             models = await open_models(planned)
-            work = local_worker(planned, models, run, store, cache)
+            work = local_worker(planned, models, run, store, cache, scheduler)
             await run_all(jobs, work, finished, workers)
         status = "done"
     except CollegiumError:
@@ -217,9 +233,12 @@ async def compare(
         raise
     finally:
         store.finish(run, status)
-    return summarise(
+    report = summarise(
         planned, run, store.run(run).created, done, curve, command, perf_counter() - began
     )
+    if scheduler is not None and scheduler.finished:
+        return msgspec.structs.replace(report, schedule=scheduler.report())
+    return report
 
 
 async def open_models(planned: Plan) -> dict[str, Model]:
@@ -232,7 +251,12 @@ Work = Callable[[Entry, Item], Awaitable[Outcome]]
 
 
 def local_worker(
-    planned: Plan, models: Mapping[str, Model], run: str, store: RunStore, cache: bool
+    planned: Plan,
+    models: Mapping[str, Model],
+    run: str,
+    store: RunStore,
+    cache: bool,
+    scheduler: Scheduler | None = None,
 ) -> Work:
     """How one job is done on this machine."""
 
@@ -248,6 +272,7 @@ def local_worker(
             sinks=[store.sink(run, entry.label, task)],
             journal=journal,
             cache=store if cache else None,
+            scheduler=scheduler,
         )
 
     return work

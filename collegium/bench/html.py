@@ -20,6 +20,8 @@ import msgspec
 from markupsafe import Markup
 
 from collegium.bench.debate import describe
+from collegium.bench.diagnosis import MODES
+from collegium.bench.diagnosis.words import SCOPE
 from collegium.bench.plots import COLOURS, accuracy_plot, cost_plot, strata_plot
 from collegium.bench.records import Outcome, Report, SystemRow
 from collegium.bench.statistics import holm
@@ -111,6 +113,9 @@ def render(report: Report, traces: Traces, *, transcript_bytes: int = TRANSCRIPT
         front=pareto(rows),
         pairs=list(zip(report.pairs, holm([p.p for p in report.pairs]), strict=True)),
         unequal=unequal_generations(rows),
+        modes=[m for m in MODES if any(m.code in r.modes for r in rows)],
+        diagnosed=sum(r.diagnosed for r in rows),
+        scope=SCOPE,
         debates=[describe(name, found) for name, found in report.debates.items()],
         partial=_partial(report.outcomes),
         mean_scores=_mean_scores(report.outcomes),
@@ -183,7 +188,8 @@ def _questions(
             events = [latest[i] for i in sorted(latest)]
             text = ""
             if events and outcome is not None and room > 0:
-                text = transcript.render(events=events, outcome=outcome)
+                place = f"q-{number}-{rows.index(row) + 1}"
+                text = transcript.render(events=events, outcome=outcome, place=place)
                 room -= len(text.encode("utf-8", "replace"))
                 if room < 0:
                     text = ""  # and no later one either, even if it would fit: a plain rule
@@ -235,6 +241,7 @@ def _tags(outcomes: Sequence[Outcome]) -> tuple[str, ...]:
         "disagreement": len({o.correct for o in outcomes}) > 1,
         "all-wrong": not any(o.correct for o in outcomes),
         "unparsed": any(o.unparsed for o in outcomes),
+        "findings": any(o.findings for o in outcomes),
     }
     return tuple(tag for tag, applies in tags.items() if applies)
 

@@ -9,9 +9,10 @@ from typing import Any
 
 import msgspec
 
+from collegium.bench.diagnosis import diagnose
 from collegium.bench.records import Outcome
 from collegium.errors import BadInput, ModelError, Unreachable
-from collegium.kernel import Event, Kernel, Limits, Unparsed
+from collegium.kernel import Event, Kernel, Limits, Scheduler, Unparsed
 from collegium.kernel.kernel import OnText
 from collegium.kernel.memo import ReplyStore
 from collegium.models.model import Model
@@ -45,6 +46,7 @@ async def run_job(
     journal: Sequence[Sequence[Event]] = (),
     cache: ReplyStore | None = None,
     on_text: OnText | None = None,
+    scheduler: Scheduler | None = None,
 ) -> Outcome:
     """Run one system on one question and judge its answer.
 
@@ -58,6 +60,7 @@ async def run_job(
         journal: Events of interrupted attempts, to go on from.
         cache: Where replies are kept for reuse, None for no cache.
         on_text: Called with pieces of text as they are written.
+        scheduler: Decides whose model call comes next; shared by all jobs.
 
     Returns:
         The outcome. A model failure on this question is an outcome with ``error``.
@@ -74,6 +77,8 @@ async def run_job(
         journal=journal,
         cache=cache,
         on_text=on_text,
+        scheduler=scheduler,
+        name=f"{entry.label}/{item.task.id}",
     )
     answer: Any = None
     notes: dict[str, Any] = {}
@@ -91,7 +96,7 @@ async def run_job(
     replayed = [e for e in events if any(r.origin == "journal" for r in e.replies)]
     earlier = sum(e.seconds for attempt in journal for e in attempt) if replayed else 0.0
     usage = kernel.meter.usage
-    return Outcome(
+    outcome = Outcome(
         system=entry.label,
         task=item.task.id,
         stratum=item.task.stratum,
@@ -112,6 +117,8 @@ async def run_job(
         seconds=kernel.meter.seconds + earlier,
         notes=msgspec.to_builtins(notes, enc_hook=repr),
     )
+    findings = diagnose(events, task=item.task, outcome=outcome)
+    return msgspec.structs.replace(outcome, findings=findings)
 
 
 def answer_text(answer: object) -> str:

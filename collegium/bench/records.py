@@ -6,6 +6,9 @@ from typing import Any, Literal
 
 import msgspec
 
+from collegium.bench.diagnosis.findings import Finding
+from collegium.kernel.waiting import ScheduleReport
+
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """How one system did on one task.
@@ -30,6 +33,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
         money: US dollars.
         seconds: Wall-clock time of the run.
         notes: What the method has to show besides.
+        findings: Failure modes found in its trace; None where the run was not diagnosed.
     """
 
     system: str
@@ -51,6 +55,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     money: float = 0.0
     seconds: float = 0.0
     notes: dict[str, Any] = {}
+    findings: tuple[Finding, ...] | None = None
 
     @property
     def tokens(self) -> int:
@@ -59,7 +64,11 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SystemRow(msgspec.Struct, frozen=True, kw_only=True):
-    """One system in a report; counts and tokens are totals over its ``n`` questions."""
+    """One system in a report; counts and tokens are totals over its ``n`` questions.
+
+    ``modes`` counts, by code, the runs in which each failure mode was found, of those that were
+    ``diagnosed``.
+    """
 
     name: str
     paper: str | None
@@ -80,6 +89,8 @@ class SystemRow(msgspec.Struct, frozen=True, kw_only=True):
     limited: int
     errors: int
     strata: dict[str, tuple[int, int]] = {}
+    diagnosed: int = 0
+    modes: dict[str, int] = {}
 
 
 class Pair(msgspec.Struct, frozen=True, kw_only=True):
@@ -137,6 +148,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         exact: Whether the embedded engine served one request at a time (bit-identical reruns).
         debates: What happened to answers round by round, for every system that debates; for
             attacks, how many replies of each round were unsafe.
+        schedule: What the scheduler did to the model calls of this run, when there was one.
         outcomes: Every outcome, in the order of systems and questions.
     """
 
@@ -164,6 +176,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     version: str
     seconds: float
     debates: dict[str, Debates] = {}
+    schedule: ScheduleReport | None = None
     outcomes: tuple[Outcome, ...] = ()
 
     def _repr_html_(self) -> str:

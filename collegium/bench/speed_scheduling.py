@@ -19,6 +19,7 @@ import operator
 from collections.abc import Callable
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 
 import msgspec
 
@@ -42,7 +43,7 @@ POLICIES: dict[str, int | None] = {
     "las": QUANTUM,
 }
 
-_OPERATORS: dict[type[ast.AST], Callable[..., float]] = {
+_OPERATORS: dict[type[ast.AST], Callable[..., Any]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
     ast.Mult: operator.mul,

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from collegium.bench.diagnosis import count_modes
 from collegium.bench.records import Outcome, Pair, SystemRow
 from collegium.bench.statistics import holm, mcnemar_exact, paired_bootstrap, wilson
 from collegium.bench.words import listed, p_value, percent, points, short_names
@@ -49,6 +50,7 @@ def system_row(
     n, correct = len(outcomes), sum(o.correct for o in outcomes)
     low, high = wilson(correct, n)
     strata: dict[str, tuple[int, int]] = {}
+    found = [o.findings for o in outcomes if o.findings is not None]
     for o in outcomes:
         if o.stratum:
             right, of = strata.get(o.stratum, (0, 0))
@@ -73,6 +75,8 @@ def system_row(
         limited=sum(o.limited for o in outcomes),
         errors=sum(bool(o.error) for o in outcomes),
         strata=dict(sorted(strata.items())),
+        diagnosed=len(found),
+        modes=count_modes(found),
     )
 
 

@@ -48,6 +48,7 @@ def compare(
     resume: bool,
     workers: int,
     ray: str | None,
+    scheduler: str | None,
     cache: bool,
     fast: bool,
     as_json: bool,
@@ -77,6 +78,7 @@ def compare(
         budget=budget,
         exact=not fast,
         equal_generations=equal_generations,
+        scheduler=scheduler,
     )
     if workers < 1:
         raise BadInput(f"the number of workers must be at least 1, not {workers}.")

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from collegium.bench.compare import Plan
 from collegium.bench.debate import describe
+from collegium.bench.diagnosis.words import counted
 from collegium.bench.records import Outcome, Report, SystemRow
 from collegium.bench.statistics import wilson
 from collegium.bench.summary import percent
@@ -147,6 +148,10 @@ def print_report(report: Report, out: Console) -> None:
             out.print(Text(f"{row.name}: {said}", style="yellow"))
     for name, debates in report.debates.items():
         out.print(Text(describe(name, debates)))
+    for row in report.systems:
+        if row.diagnosed:
+            said = f"Failure modes of {row.name}: {counted(row.modes, row.diagnosed)}"
+            out.print(Text(said, style="" if row.modes else "dim"))
     out.print()
     out.print(Text(report.verdict))
     out.print()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,9 @@ from rich.console import Console
 from rich.text import Text
 
 from collegium.api import Run, arun
+from collegium.bench.diagnosis import Finding, diagnose
 from collegium.bench.jobs import answer_text
+from collegium.commands.diagnose import finding_data, print_findings
 from collegium.commands.show import (
     clean,
     clock,
@@ -96,10 +98,12 @@ def run(
         if trace is not None and events:
             save(events, trace)
     unused(models, {n for e in events for n in (e.call.agent, getattr(e.call, "role", ""))})
+    findings = diagnose(done.events, task=asked)
     if as_json:
-        print_json(data(done, seed, params))
+        print_json(data(done, seed, params, findings))
     else:
         print_bill(done, out)
+        print_findings(findings, out)
 
 
 def read_task(text: str, answer: AnswerKind, choices: list[str]) -> Task:
@@ -141,7 +145,9 @@ def unused(roles: Mapping[str, str], seen: set[str]) -> None:
         console(sys.stderr).print(Text(note, style="yellow"), soft_wrap=True)
 
 
-def data(done: Run, seed: int | None, params: Mapping[str, str]) -> dict[str, Any]:
+def data(
+    done: Run, seed: int | None, params: Mapping[str, str], findings: Sequence[Finding]
+) -> dict[str, Any]:
     """What ``--json`` prints of a run."""
     return {
         "answer": done.answer,
@@ -154,6 +160,7 @@ def data(done: Run, seed: int | None, params: Mapping[str, str]) -> dict[str, An
         "system": done.system,
         "parameters": params,
         "seed": seed,
+        "findings": [finding_data(f) for f in findings],
     }
 
 

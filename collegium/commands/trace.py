@@ -67,7 +67,7 @@ def trace(run: str, filters: Filters, as_json: bool) -> None:
     """
     if filters.kind is not None and filters.kind not in (kinds := call_types()):
         raise unknown_name("kind of call", filters.kind, kinds)
-    events, outcomes, row = _from_file(Path(run)) if _is_file(run) else _from_store(run)
+    events, outcomes, row = from_file(Path(run)) if is_file(run) else from_store(run)
     kept = select(events, filters)
     if as_json:
         print_json([_data(*placed) for placed in kept])
@@ -121,11 +121,17 @@ def what(run: RunRow) -> str:
     return f"{spec.get('system', '')}: {excerpt(str(spec.get('task', '')))}"
 
 
-def _is_file(run: str) -> bool:
+def is_file(run: str) -> bool:
+    """Whether what the user named is a trace file rather than a run of the store."""
     return run.endswith(".jsonl") or os.sep in run or Path(run).is_file()
 
 
-def _from_file(file: Path) -> tuple[list[Placed], dict[tuple[str, str], Outcome], None]:
+def from_file(file: Path) -> tuple[list[Placed], dict[tuple[str, str], Outcome], None]:
+    """The events of a trace file by system and task; a file holds no outcomes.
+
+    Raises:
+        BadInput: It cannot be read.
+    """
     events = read_trace(file)
     try:
         places = [msgspec.json.decode(line, type=_Place) for line in file.read_bytes().splitlines()]
@@ -135,7 +141,12 @@ def _from_file(file: Path) -> tuple[list[Placed], dict[tuple[str, str], Outcome]
     return placed, {}, None
 
 
-def _from_store(run: str) -> tuple[list[Placed], dict[tuple[str, str], Outcome], RunRow]:
+def from_store(run: str) -> tuple[list[Placed], dict[tuple[str, str], Outcome], RunRow]:
+    """Events, outcomes and row of a run of the store.
+
+    Raises:
+        UnknownName: There is no such run.
+    """
     if not default_path().exists():
         raise unknown_name("run", run, [])
     store = RunStore(default_path())

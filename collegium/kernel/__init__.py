@@ -4,7 +4,7 @@ Systems see :class:`Kernel` and :class:`Agent`; everything that should happen to
 :class:`Interceptor`.
 """
 
-from collegium.kernel.access import Access, Permission
+from collegium.kernel.access import Access, Permission, by_rules
 from collegium.kernel.agent import Agent
 from collegium.kernel.calls import (
     AskHuman,
@@ -24,6 +24,7 @@ from collegium.kernel.calls import (
     UseTool,
 )
 from collegium.kernel.kernel import Interceptor, Kernel, gather
+from collegium.kernel.lasting import resources
 from collegium.kernel.limits import Limits, Meter
 from collegium.kernel.memo import Journal, MemoryReplies, ResponseCache
 from collegium.kernel.outputs import Output, Worked, output_of
@@ -100,8 +101,10 @@ __all__ = [
     "Version",
     "Worked",
     "answer_calls",
+    "by_rules",
     "gather",
     "output_of",
     "read_trace",
+    "resources",
     "tool",
 ]

@@ -111,6 +111,7 @@ class Kernel:
         self._agents: dict[str, Agent] = {}
         self._mail: dict[str, list[Mail]] = {}
         self._in_flight: set[asyncio.Task[Any]] = set()
+        self._remove_temporary: Callable[[], None] | None = None
         self._drivers: dict[type[Call], Driver] = {
             Generate: self._generate,
             UseTool: self._use_tool,
@@ -195,11 +196,13 @@ class Kernel:
             self._in_flight.discard(task)
 
     async def aclose(self) -> None:
-        """Cancel every call still running and wait until all are gone."""
+        """Cancel every call still running, wait until all are gone, remove what was temporary."""
         left = [t for t in self._in_flight if t is not asyncio.current_task()]
         for task in left:
             task.cancel()
         await asyncio.gather(*left, return_exceptions=True)
+        if self._remove_temporary is not None:
+            self._remove_temporary()
 
     def model_for(self, agent: str, role: str) -> Model:
         """The model that answers an agent: its own, else its role's, else the default."""
@@ -281,7 +284,8 @@ class Kernel:
             # what the kernel was not given, it makes for the length of this run
             from collegium.kernel.temporary import temporary_drivers
 
-            self._drivers = {**temporary_drivers(), **self._drivers}
+            temporary, self._remove_temporary = temporary_drivers()
+            self._drivers = {**temporary, **self._drivers}
             driver = self._drivers[type(call)]
         if driver is None:
             raise BadInput(

@@ -19,7 +19,9 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
-from collegium.errors import BadInput
+import msgspec
+
+from collegium.errors import BadInput, unknown_name
 from collegium.kernel.calls import Generate, Reply
 from collegium.kernel.job import Generation, Job, Slice
 from collegium.kernel.policies import make_policy
@@ -264,3 +266,28 @@ class Scheduler:
         self._finished.append(Finished.of(job, self._clock()))
         if job.generation is not None:
             await job.generation.close()
+
+
+def parse_scheduler(text: str) -> Scheduler:
+    """Read a scheduler as users write it: ``fair``, or ``rr:quantum=32,lanes=8,switch=text``.
+
+    Raises:
+        UnknownName: There is no such policy or setting.
+        BadInput: A setting has a wrong value.
+    """
+    policy, _, rest = text.partition(":")
+    settings: dict[str, Any] = {}
+    for part in filter(None, rest.split(",")):
+        name, equals, value = (piece.strip() for piece in part.partition("="))
+        if not equals:
+            raise BadInput(f"in {text!r}: expected name=value, not {part!r}.")
+        if name not in _SETTINGS:
+            raise unknown_name("setting of a scheduler", name, _SETTINGS)
+        try:
+            settings[name] = msgspec.convert(value, _SETTINGS[name], strict=False)
+        except msgspec.ValidationError as error:
+            raise BadInput(f"in {text!r}: {name}: {error}.") from None
+    return Scheduler(policy, **settings)
+
+
+_SETTINGS: dict[str, Any] = {"lanes": int, "quantum": int, "switch": Switch, "ageing": float}

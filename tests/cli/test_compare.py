@@ -165,6 +165,22 @@ def test_unlike_numbers_of_generations_can_be_refused(shell, compare):
     assert "generations" in done.stderr
 
 
+def test_a_scheduler_says_what_it_did(shell, compare):
+    done = compare("--scheduler", "fair:lanes=2", "--fast", "--workers", 2)
+    schedule = done["schedule"]
+    assert schedule["policy"] == "fair"
+    assert 12 < schedule["jobs"] <= sum(s["calls"] for s in done["systems"])
+    assert schedule["errors"] == 0
+    for wrong, words in (
+        (("--scheduler", "fare", "--fast"), "did you mean 'fair'"),
+        (("--scheduler", "fair"), "--fast"),
+        (("--scheduler", "rr", "--fast"), "quantum"),
+    ):
+        refused = shell(*compare.args, *wrong)
+        assert refused.returncode == 2
+        assert words in refused.stderr
+
+
 def test_a_role_that_nobody_has_is_told(shell, compare):
     done = shell(*compare.args, "--role", f"debator={script()}", "--limit", 1)
     assert done.returncode == 0

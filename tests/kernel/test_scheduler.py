@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from collegium.errors import BadInput, ModelError, UnknownName
 from collegium.kernel import Generate, Kernel, Message, Reply, Usage
-from collegium.kernel.scheduler import Scheduler
+from collegium.kernel.scheduler import Scheduler, parse_scheduler
 from collegium.kernel.waiting import jain, percentile
 
 
@@ -192,7 +192,7 @@ async def test_an_agent_that_was_away_has_no_claim_on_the_past() -> None:
     scheduler = Scheduler("fair", quantum=1, clock=model.clock)
 
     async def late() -> None:
-        while model.now < 50:  # noqa: ASYNC110
+        while model.now < 50:
             await asyncio.sleep(0)
         await scheduler.generate(burst("late", 20), model)
 
@@ -276,7 +276,7 @@ async def test_a_cancelled_call_leaves_the_line() -> None:
     tasks = [
         asyncio.create_task(scheduler.generate(burst(n, 50), model)) for n in ("stays", "goes")
     ]
-    while model.now < 11:  # noqa: ASYNC110
+    while model.now < 11:
         await asyncio.sleep(0)
     tasks[1].cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
@@ -351,3 +351,18 @@ def test_bad_input() -> None:
         Scheduler("fair", weights={"a": 0.0})
     with pytest.raises(BadInput, match="ageing"):
         Scheduler("priority", ageing=0)
+
+
+def test_schedulers_as_users_write_them() -> None:
+    fair = parse_scheduler("fair")
+    assert (fair.name, fair.quantum, fair.switch) == ("fair", None, "state")
+    robin = parse_scheduler("rr: quantum=32, lanes=4, switch=text")
+    assert (robin.name, robin.quantum, robin.switch) == ("rr", 32, "text")
+    with pytest.raises(UnknownName, match="did you mean 'quantum'"):
+        parse_scheduler("rr:quantom=3")
+    with pytest.raises(BadInput, match="name=value"):
+        parse_scheduler("rr:3")
+    with pytest.raises(BadInput, match="quantum"):
+        parse_scheduler("rr:quantum=many")
+    with pytest.raises(UnknownName, match="scheduling policy"):
+        parse_scheduler("fare")

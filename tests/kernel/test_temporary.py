@@ -51,7 +51,7 @@ async def test_a_kernel_that_was_given_nothing_has_all_of_it() -> None:
 
 
 def test_every_resource_call_has_a_driver(tmp_path: Path) -> None:
-    assert set(temporary_drivers()) == set(resources(tmp_path)) == RESOURCE_CALLS
+    assert set(temporary_drivers()[0]) == set(resources(tmp_path)) == RESOURCE_CALLS
 
 
 async def test_kernels_do_not_see_one_another() -> None:

@@ -21,7 +21,8 @@ import os
 import sqlite3
 import stat
 import time
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, ExitStack, suppress
 from hashlib import blake2b
 from pathlib import Path
 
@@ -44,6 +45,9 @@ STATE_FOLDER = ".collegium"
 
 REMOVED = ".removed"
 """Ends the name of a file that was put aside to be removed."""
+
+TOGETHER = 64
+"""Files changed by hand that are taken in at once."""
 
 LARGEST = 16 * 2**20
 """Bytes of the largest file that is kept."""
@@ -193,14 +197,29 @@ class Files:
         seen = {path: stamp_of(info) for path, info in walk(self.folder / folder_name(owner))}
         changed = [p for p, stamp in seen.items() if p not in known or known[p].stamp != stamp]
         changed += [p for p, row in known.items() if p not in seen and row.state != GONE]
-        for path in changed:
-            parts = tuple(path.split("/"))
-            # one that is being written by another process is as its last version was
-            with suppress(Busy), self._locked(owner, parts):
-                try:
-                    self._settled(owner, parts)
-                except BadInput:  # a symbolic link has taken its place
-                    self.index.mark(owner, path, _key(owner, parts), "", GONE)
+        for i in range(0, len(changed), TOGETHER):
+            self._settle_together(owner, changed[i : i + TOGETHER])
+
+    def _settle_together(self, owner: str, paths: Sequence[str]) -> None:
+        """Settle some files in one transaction, which ends before their locks do."""
+        with ExitStack() as held:
+            free: dict[Path, bool] = {}
+            for path in paths:
+                lock = self._lock(owner, tuple(path.split("/")))
+                if lock not in free:
+                    free[lock] = True
+                    try:
+                        held.enter_context(locked(lock))
+                    except Busy:  # being written by another process: it is as its last version was
+                        free[lock] = False
+            with self.index.writing():
+                for path in paths:
+                    parts = tuple(path.split("/"))
+                    if free[self._lock(owner, parts)]:
+                        try:
+                            self._settled(owner, parts)
+                        except BadInput:  # a symbolic link has taken its place
+                            self.index.mark(owner, path, _key(owner, parts), "", GONE)
 
     # -- how ----------------------------------------------------------------------------
 
@@ -318,7 +337,10 @@ class Files:
 
     def _locked(self, owner: str, parts: tuple[str, ...]) -> AbstractContextManager[None]:
         """The lock of a file; a few files may share one."""
-        return locked(self._locks / _key(owner, parts)[:4])
+        return locked(self._lock(owner, parts))
+
+    def _lock(self, owner: str, parts: tuple[str, ...]) -> Path:
+        return self._locks / _key(owner, parts)[:4]
 
     def _prune(self, key: str) -> None:
         """Let go of the oldest versions; where the disk is full the next write does."""

@@ -89,7 +89,7 @@ class Index:
         try:
             self._db.execute("PRAGMA journal_mode=TRUNCATE")
             self._db.execute(f"PRAGMA synchronous={'FULL' if durable else 'OFF'}")
-            with self._writing():
+            with self.writing():
                 for statement in SCHEMA.split(";"):
                     self._db.execute(statement)
         except sqlite3.Error:
@@ -101,7 +101,11 @@ class Index:
         self._db.close()
 
     @contextmanager
-    def _writing(self) -> Iterator[None]:
+    def writing(self) -> Iterator[None]:
+        """One transaction, waiting for other processes; within another one it is part of that."""
+        if self._db.in_transaction:
+            yield
+            return
         self._db.execute("BEGIN IMMEDIATE")
         try:
             yield
@@ -137,7 +141,7 @@ class Index:
         self, owner: str, path: str, key: str, stamp: str, body: bytes, created: float
     ) -> Version:
         """Make a content the newest version of a file, known or not, and searchable."""
-        with self._writing():
+        with self.writing():
             row = self.row(key)
             number = row.current + 1 if row else 1
             if row:
@@ -153,7 +157,7 @@ class Index:
 
     def take_back(self, key: str, before: Row | None) -> None:
         """Undo the last :meth:`add`: the file is as it was before."""
-        with self._writing():
+        with self.writing():
             row = self.row(key)
             if row is None:
                 return
@@ -173,7 +177,7 @@ class Index:
         row = self.row(key)
         if row is None or row.current <= most:
             return
-        with self._writing():
+        with self.writing():
             self._db.execute(
                 "DELETE FROM versions WHERE file = ? AND number <= ?",
                 (row.id, row.current - most),
@@ -181,14 +185,14 @@ class Index:
 
     def restamp(self, row: Row, stamp: str) -> None:
         """Note that a file was touched or moved but has the content of its newest version."""
-        with self._writing():
+        with self.writing():
             self._set(row.id, row.current, stamp, HERE)
             if row.state != HERE:
                 self._reindex(row.id, self.body(row.id, row.current) or b"")
 
     def mark(self, owner: str, path: str, key: str, stamp: str, state: str) -> None:
         """Note that a file is GONE or FOREIGN: its versions stay, but no search finds it."""
-        with self._writing():
+        with self.writing():
             row = self.row(key)
             if row:
                 self._set(row.id, row.current, stamp, state)
@@ -198,7 +202,7 @@ class Index:
 
     def forget(self, row: Row) -> None:
         """Remove all that is known of a file."""
-        with self._writing():
+        with self.writing():
             self._reindex(row.id, b"")
             self._db.execute("DELETE FROM versions WHERE file = ?", (row.id,))
             self._db.execute("DELETE FROM files WHERE id = ?", (row.id,))
@@ -266,7 +270,7 @@ class Index:
     ) -> None:
         """Keep vectors of passages; of those rewritten meanwhile nothing is kept."""
         rows = [(embedder, v.tobytes(), p) for p, v in zip(passages, vectors, strict=True)]
-        with self._writing():
+        with self.writing():
             self._db.executemany("UPDATE passages SET embedder = ?, vector = ? WHERE id = ?", rows)
 
     def by_meaning(

@@ -5,10 +5,11 @@ from pathlib import Path
 import pytest
 
 from collegium.errors import BadInput
-from collegium.kernel import Delete, Find, Found, Kernel, Rollback
+from collegium.kernel import Delete, Find, Found, Kernel, Rollback, Store
 from collegium.kernel.resources import Method
 from collegium.kernel.storage.passages import LONGEST, split
 from collegium.kernel.storage.storage import fused
+from collegium.models.embeddings import HashEmbedder
 from tests.kernel.storage.support import Concepts, check_agreement, kernel_on
 
 FILES = {
@@ -57,6 +58,17 @@ async def test_meaning_finds_what_no_word_of_the_query_names() -> None:
     assert [path for path, _ in found] == ["list.md", "travel.md"]
     assert found[0][1] > found[1][1] > 0
     assert await find(kernel, "vehicle", method="text") == []
+
+
+async def test_an_embedder_of_the_project_does_as_well(tmp_path: Path) -> None:
+    kernel = kernel_on(tmp_path, embed=HashEmbedder())
+    for path, text in FILES.items():
+        await kernel.agent(path).store(path, text)
+        await kernel.call(Store(agent="ann", path=path, text=text))
+    # it knows spelling alone: a wrong one is near the right one
+    assert [path for path, _ in await find(kernel, "automobiel", 1, "vector")] == ["travel.md"]
+    assert [path for path, _ in await find(kernel, "automobiel", 1)] == ["travel.md"]
+    assert await find(kernel, "automobiel", method="text") == []
 
 
 async def test_a_vector_score_is_the_cosine() -> None:
