@@ -18,6 +18,16 @@ class BadInput(CollegiumError):
     """A value, file or option is not what it must be; the sentence says what was expected."""
 
 
+class DiskFull(BadInput):
+    """The run store's disk is full; what was finished is kept.
+
+    Attributes:
+        kept: What was being written found room in what had been set aside.
+    """
+
+    kept = False
+
+
 class UnknownName(BadInput):
     """A name (system, benchmark, model, paper, parameter ...) that does not exist."""
 

@@ -44,6 +44,9 @@ Driver = Callable[[Any], Awaitable[Any]]
 OnText = Callable[[str, int, str], None]
 """Called with (agent, sample index, piece of text) while a reply is being written."""
 
+ENDING_SECONDS = 2.0
+"""How long a running tool may go on when its caller is cancelled."""
+
 _event: ContextVar[int] = ContextVar("_event", default=-1)
 """Trace id of the call in hand."""
 
@@ -244,6 +247,7 @@ class Kernel:
                     call=call,
                     outcome="error",
                     error=message,
+                    failure=type(error).__name__,
                     model=model,
                     started=started,
                     seconds=perf_counter() - begin,
@@ -309,7 +313,34 @@ class Kernel:
         agent = self._agents.get(call.agent)
         if agent is not None and call.tool in self.tools and call.tool not in agent.tools:
             raise unknown_name(f"tool of agent {call.agent!r}", call.tool, agent.tools)
-        return await self.tools.run(call.tool, call.arguments, agent=call.agent)
+        work = asyncio.ensure_future(self.tools.run(call.tool, call.arguments, agent=call.agent))
+        try:
+            return await asyncio.shield(work)
+        except asyncio.CancelledError:
+            await self._let_end(call, work)
+            raise
+
+    async def _let_end(self, call: UseTool, work: asyncio.Future[Any]) -> None:
+        """Give a tool whose caller was cancelled a moment to end, and record what it gave.
+
+        What it did to the world is done: a run that is resumed must know, and not do it again.
+        """
+        tool = self.tools.get(call.tool)
+        if tool is not None and not tool.pure:
+            await asyncio.wait({work}, timeout=ENDING_SECONDS)
+        if not work.done():
+            work.cancel()
+            await asyncio.wait({work})
+        if not work.cancelled() and work.exception() is None:
+            value = plain(work.result())
+            event = Event(
+                id=self.trace.next_id(),
+                call=call,
+                outcome="observation",
+                value=value,
+                started=perf_counter() - self.meter.started,
+            )
+            self.trace.append(event)
 
     async def _send(self, call: Send) -> None:
         self._mailbox(call.to).append(Mail(call.agent, call.text, _event.get()))

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from collegium.errors import ToolError
 from collegium.kernel.calls import AskHuman, Call, Generate, Reply, UseTool
 from collegium.kernel.keys import request_key
 from collegium.kernel.trace import Event
@@ -100,7 +101,8 @@ class Journal:
             answers: defaultdict[str, deque[Any]] = defaultdict(deque)
             for event in events:
                 key = self._key(event.call, event.model)
-                if key and not event.error:
+                # a tool that failed has been run: it is not run again either
+                if key and (not event.error or event.failure == ToolError.__name__):
                     answers[key].append(_answer(event))
             for key, given in answers.items():
                 if len(given) > len(self._answers.get(key, ())):
@@ -134,11 +136,15 @@ class Journal:
         if answer is _NOTHING:
             return await proceed(call)
         await asyncio.sleep(0)  # as a live call would, let others run
+        if isinstance(answer, ToolError):
+            raise answer
         return answer
 
 
 def _answer(event: Event) -> Any:
-    """What a call gave, in the type that its caller expects."""
+    """What a call gave, in the type that its caller expects, or the error of a tool."""
+    if event.error:
+        return ToolError(event.error)
     if isinstance(event.call, Generate):
         return event.replies
     return msgspec.convert(event.value, type(event.call).result)

@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from collegium.errors import BadInput, unknown_name
+from collegium.errors import BadInput, DiskFull, unknown_name
 from collegium.kernel.calls import Reply, UseTool
 from collegium.kernel.trace import Event, decode_event, encode_event
 
@@ -23,6 +23,9 @@ BATCH = 64
 
 WORTH_KEEPING = 1e-3
 """Seconds: an event that took longer is committed before its caller goes on."""
+
+RESERVE_BYTES = 2 << 20
+"""Room that is set aside on the disk for what a run has in hand when the disk fills up."""
 
 LOCK_SECONDS = 30.0
 """How long to wait for another process that holds the store."""
@@ -107,6 +110,7 @@ class RunStore:
             self._db = _open(path)
         except (OSError, sqlite3.Error) as error:
             raise BadInput(f"cannot open the run store {path}: {error}.") from None
+        self._reserve = path.with_name(f"{path.name}.reserve") if path else None
         self._waiting: list[tuple[str, str, str, int, bytes]] = []
 
     @contextmanager
@@ -117,10 +121,43 @@ class RunStore:
             yield self._db
             self._db.execute("COMMIT")
         except sqlite3.Error as error:
+            if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL:
+                raise DiskFull(
+                    "cannot write to the run store: the disk is full. What was finished is kept; "
+                    "free some space and go on with --resume."
+                ) from None
             raise BadInput(f"cannot write to the run store: {error}.") from None
         finally:
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
+
+    def _surely(self, write: Callable[[sqlite3.Connection], None]) -> None:
+        """Write what was paid for, on a full disk into the room that was set aside for it.
+
+        Raises:
+            DiskFull: The disk is full. What was to be written is, if there was room set aside.
+        """
+        try:
+            with self._writing() as db:
+                write(db)
+        except DiskFull as full:
+            if self._reserve is None or not self._reserve.exists():
+                raise
+            self._reserve.unlink()
+            with self._writing() as db:
+                write(db)
+            full.kept = True
+            raise
+
+    def _set_aside(self) -> None:
+        """Keep some of the disk for the last results of a run that fills it."""
+        if self._reserve is not None and not self._reserve.exists():
+            partial = self._reserve.with_suffix(f".{os.getpid()}.part")
+            try:
+                partial.write_bytes(bytes(RESERVE_BYTES))
+                partial.replace(self._reserve)
+            except OSError:  # there is too little room now: the first write will say so
+                partial.unlink(missing_ok=True)
 
     # -- runs ---------------------------------------------------------------------------
 
@@ -184,13 +221,16 @@ class RunStore:
         """
         self.flush()
         item = (run, system, task)
-        with self._writing() as db:
+
+        def write(db: sqlite3.Connection) -> None:
             db.execute("INSERT OR REPLACE INTO results VALUES (?, ?, ?, ?)", (*item, data))
             db.execute(
                 "DELETE FROM events WHERE run = ?1 AND system = ?2 AND task = ?3 AND attempt < "
                 "(SELECT max(attempt) FROM events WHERE run = ?1 AND system = ?2 AND task = ?3)",
                 item,
             )
+
+        self._surely(write)
 
     def results(self, run: str) -> dict[tuple[str, str], bytes]:
         """All finished results of a run by (system, task)."""
@@ -204,6 +244,7 @@ class RunStore:
         query = "SELECT max(attempt) FROM events WHERE run = ? AND system = ? AND task = ?"
         (last,) = self._db.execute(query, (run, system, task)).fetchone()
         attempt = (last or 0) + 1
+        self._set_aside()
 
         def keep(event: Event) -> None:
             self._waiting.append((run, system, task, attempt, encode_event(event)))
@@ -222,8 +263,17 @@ class RunStore:
         """
         if not self._waiting:
             return
-        with self._writing() as db:
-            db.executemany("INSERT INTO events VALUES (?, ?, ?, ?, ?)", self._waiting)
+        waiting = list(self._waiting)
+
+        def write(db: sqlite3.Connection) -> None:
+            db.executemany("INSERT INTO events VALUES (?, ?, ?, ?, ?)", waiting)
+
+        try:
+            self._surely(write)
+        except DiskFull as full:
+            if full.kept:
+                self._waiting.clear()
+            raise
         self._waiting.clear()
 
     def events(

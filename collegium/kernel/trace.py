@@ -25,6 +25,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fa
         replies: What the model answered (model calls).
         value: What came back (all other calls), as plain data.
         error: One sentence when the outcome is "error".
+        failure: The kind of that error: the name of its class.
         model: Name of the model that answered.
         usage: Tokens and money of all replies together.
         started: Seconds from the start of the run to the start of the call.
@@ -37,6 +38,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fa
     replies: tuple[Reply[Any], ...] = ()
     value: Any = None
     error: str = ""
+    failure: str = ""
     model: str = ""
     usage: Usage = Usage()
     started: float = 0.0

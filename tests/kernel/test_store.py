@@ -2,13 +2,16 @@
 
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from collegium.errors import BadInput, UnknownName
+from collegium.errors import BadInput, DiskFull, UnknownName
 from collegium.kernel import Event, Kernel, Receive, Reply, RunStore, Usage, UseTool
-from collegium.kernel.store import BATCH, WORTH_KEEPING, default_path
+from collegium.kernel.store import BATCH, RESERVE_BYTES, WORTH_KEEPING, default_path
 from tests.kernel.support import Scripted
 
 ROOT = Path(__file__).parents[2]
@@ -204,7 +207,7 @@ def test_a_full_disk_is_one_clear_error_and_nothing_is_lost(path: Path) -> None:
     store._db.execute(f"PRAGMA max_page_count = {pages}")
     keep = store.sink(run, "s", "t")
     big = Event(id=0, call=Receive(agent="a" * 50_000), seconds=1.0)
-    full = "^cannot write to the run store: database or disk is full"
+    full = "^cannot write to the run store: the disk is full"
     with pytest.raises(BadInput, match=full):
         keep(big)
     with pytest.raises(BadInput, match=full):
@@ -261,3 +264,34 @@ def test_where_runs_are_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
     assert default_path() == tmp_path / "data" / "collegium" / "runs.db"
     monkeypatch.delenv("XDG_DATA_HOME")
     assert default_path() == Path.home() / ".local" / "share" / "collegium" / "runs.db"
+
+
+def test_a_full_disk_finds_room_for_what_is_in_hand(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "runs.db"
+    store = RunStore(path)
+    run = store.begin("run", "key", {})
+    keep = store.sink(run, "s", "t")
+    reserve = path.with_name("runs.db.reserve")
+    assert reserve.stat().st_size == RESERVE_BYTES
+    writing = RunStore._writing
+    full = True
+
+    @contextmanager
+    def refusing(self: RunStore) -> Iterator[Any]:
+        if full and reserve.exists():
+            raise DiskFull("the disk is full")
+        with writing(self) as db:
+            yield db
+
+    monkeypatch.setattr(RunStore, "_writing", refusing)
+    call = UseTool(agent="a", tool="pay", arguments={})
+    with pytest.raises(DiskFull) as told:
+        keep(Event(id=0, call=call, value="paid"))
+    assert told.value.kept
+    assert not reserve.exists()
+    full = False
+    assert [e.value for _, _, e in store.events(run)] == ["paid"]
+    store.sink(run, "s", "u")
+    assert reserve.exists()  # set aside again once there is room

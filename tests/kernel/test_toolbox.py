@@ -724,3 +724,45 @@ async def test_kernels_that_share_a_toolbox_share_its_limits() -> None:
     agents = [k.agent("a", tools=["work"]) for k in kernels]
     await asyncio.gather(*(a.use("work", number=i) for i, a in enumerate(agents)))
     assert (busy.most, busy.order) == (1, [0, 1, 2, 3])
+
+
+async def test_a_tool_in_hand_ends_and_is_recorded_when_its_caller_is_cancelled() -> None:
+    done: list[int] = []
+
+    def pay(item: int) -> str:
+        """Change the world."""
+        time.sleep(0.2)
+        done.append(item)
+        return "paid"
+
+    kernel = Kernel(Scripted("x"), tools=[tool(pay)])
+    agent = kernel.agent("a", tools=["pay"])
+    task = asyncio.create_task(agent.use("pay", item=1))
+    await asyncio.sleep(0.05)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert done == [1]
+    recorded = {(e.outcome, e.failure, e.value) for e in kernel.trace.events}
+    assert recorded == {("observation", "", "paid"), ("error", "CancelledError", None)}
+    # a resumed run is told, and does not do it again
+    resumed = Kernel(Scripted("x"), tools=[tool(pay)], journal=[kernel.trace.events])
+    assert await resumed.agent("a", tools=["pay"]).use("pay", item=1) == "paid"
+    assert done == [1]
+
+
+async def test_a_tool_that_failed_is_not_run_again_by_a_resumed_run() -> None:
+    runs: list[int] = []
+
+    def explode() -> str:
+        """Fail."""
+        runs.append(1)
+        raise RuntimeError("boom")
+
+    first = Kernel(Scripted("x"), tools=[tool(explode)])
+    with pytest.raises(ToolError, match="boom"):
+        await first.agent("a", tools=["explode"]).use("explode")
+    resumed = Kernel(Scripted("x"), tools=[tool(explode)], journal=[first.trace.events])
+    with pytest.raises(ToolError, match="boom"):
+        await resumed.agent("a", tools=["explode"]).use("explode")
+    assert runs == [1]
