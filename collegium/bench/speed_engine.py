@@ -94,16 +94,17 @@ async def one_by_one(model: LocalModel, requests: list[Generate]) -> tuple[float
 async def measure(name: str, engine: Engine) -> list[Row]:
     """All ways of one engine."""
     (item,) = load("gsm-symbolic", split="validation", limit=1, seed=SEED).items
-    # Models of equal settings share one engine, so both ways use the very same process.
-    fast = LocalModel(name, exact=False, engine=engine)
-    alone = LocalModel(name, exact=True, engine=engine)
+    # Models of equal settings share one engine, so both ways use the very same process. A slot for
+    # each debater: what one of them has read stays there, and busy slots lie side by side.
+    fast = LocalModel(name, exact=False, slots=AGENTS, engine=engine)
+    alone = LocalModel(name, exact=True, slots=AGENTS, engine=engine)
     await fast.count_tokens("start the engine before the clock")
     seconds, usage, requests = await debate(fast, item.task)
     rows = [row("together, prefixes reused", engine, seconds, usage)]
     rows.append(row("one by one, no reuse", engine, *await one_by_one(alone, requests)))
     await fast.aclose()
     await alone.aclose()
-    busy = LocalModel(name, exact=False, engine=engine)
+    busy = LocalModel(name, exact=False, slots=AGENTS, engine=engine)
     await busy.count_tokens("start the engine before the clock")
     other = await asyncio.create_subprocess_exec(sys.executable, "-c", "while True: pass")
     try:

@@ -189,6 +189,15 @@ async def measure(
     ), answers
 
 
+def flat(row: Row) -> dict[str, Any]:
+    """A row with the figures of its schedule beside its own, rounded to thousandths."""
+    own = msgspec.to_builtins(row)
+    schedule = own.pop("schedule")
+    for name, value in schedule.items():
+        own.setdefault(name, round(value, 3) if isinstance(value, float) else value)
+    return own
+
+
 def ratios(rows: list[Row]) -> dict[str, float]:
     """Times of no kernel over times of each policy, and what the short calls waited."""
     found: dict[str, float] = {}
@@ -233,7 +242,7 @@ def main() -> None:
         "n": f"tools: {AGENTS} agents, {LANES} lanes, quantum {QUANTUM}; "
         f"long job: 7 agents with {SHORT_CALLS} calls of {SHORT_TOKENS} tokens and one with "
         f"{LONG_TOKENS} tokens, one lane",
-        "rows": rows,
+        "rows": [flat(row) for row in rows],
         "ratios": ratios(rows),
     }
     path = Path("results/bench/scheduling.json")
