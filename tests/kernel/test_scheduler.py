@@ -236,7 +236,6 @@ async def test_least_attained_prefers_what_the_lane_has_read() -> None:
     assert order.index("a") < order.index("x") or order.index("b") < order.index("x")
 
 
-@pytest.mark.must_show("aios", 7)
 async def test_short_agents_wait_less_under_round_robin() -> None:
     long, short = burst("long", 600), [burst(f"s{i}", 20) for i in range(7)]
     waits = {}

@@ -49,7 +49,6 @@ async def run(architecture: Any, *, elect: bool = True, **options: Any):
     return hybrid, kernel, stock, solution
 
 
-@pytest.mark.must_show("umf", 5)
 @pytest.mark.parametrize(("name", "architecture", "elect"), ARMS, ids=[a[0] for a in ARMS])
 async def test_every_architecture_runs_and_keeps_to_its_blueprint(
     name: str, architecture: Any, elect: bool
@@ -70,7 +69,6 @@ async def test_every_architecture_runs_and_keeps_to_its_blueprint(
         assert stock.amounts()[QUESTION.item] == QUESTION.after[QUESTION.item] + QUESTION.arrived
 
 
-@pytest.mark.must_show("umf", 5)
 async def test_conflicts_come_in_the_expected_order_over_twenty_questions() -> None:
     asked = questions(20, 7)
     assert len({q.text for q in asked}) == 20

@@ -17,7 +17,6 @@ from tests.agents.umf.key import KEY
 from tests.kernel.support import Scripted, inorder
 
 
-@pytest.mark.must_show("umf", 4)
 async def test_profiles_of_ten_systems_match_the_key() -> None:
     assert len(KEY) == 10
     equal = total = 0
@@ -42,7 +41,6 @@ async def test_the_profile_of_each_system_is_its_key(name: str) -> None:
     assert shown == KEY[name]
 
 
-@pytest.mark.must_show("umf", 4)
 @pytest.mark.parametrize("name", KEY)
 async def test_every_value_cites_calls_that_are_there(name: str) -> None:
     traces = await little.traces(name)
