@@ -16,6 +16,8 @@ import argparse
 import ast
 import asyncio
 import operator
+import shlex
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from time import perf_counter
@@ -24,15 +26,22 @@ from typing import Any
 import msgspec
 
 from collegium.agents import react
+from collegium.agents.react import Form
 from collegium.bench.machine import machine
 from collegium.errors import BadInput
-from collegium.kernel import Kernel, gather, tool
+from collegium.kernel import Kernel, Usage, UseTool, gather, tool
 from collegium.kernel.scheduler import Scheduler
 from collegium.kernel.waiting import Finished, ScheduleReport, percentile, report_of
 from collegium.models import LocalModel
 
 AGENTS, LANES, QUANTUM = 16, 8, 32
-STEPS, MAX_TOKENS = 4, 80
+PARTS = ("tools", "long job")
+STEPS, MAX_TOKENS = 5, 100
+FORM: Form = "typed"
+PROFILE = (
+    "You run errands. You do not know prices: look up the price of every item with a tool, work "
+    "out the total with the other tool, and only then finish with the total."
+)
 LONG_TOKENS, SHORT_TOKENS, SHORT_CALLS = 600, 20, 4
 PRICES = {"apples": 3, "pears": 4, "plums": 5, "cherries": 9, "nuts": 12, "honey": 7}
 POLICIES: dict[str, int | None] = {
@@ -62,6 +71,7 @@ class Row(msgspec.Struct, frozen=True):
         tokens_prompt: Prompt tokens of all calls.
         tokens_cached: Those the engine did not have to read.
         tokens_completion: Tokens written.
+        tool_calls: Tools used by all agents.
         same_answers: Share of agents whose answer is that of the run with no kernel.
         schedule: Waiting, turnaround, fairness and throughput of the calls.
         short_wait_p90: "long job": 90th percentile of what the short calls waited, in seconds.
@@ -73,6 +83,7 @@ class Row(msgspec.Struct, frozen=True):
     tokens_prompt: int
     tokens_cached: int
     tokens_completion: int
+    tool_calls: int
     same_answers: float
     schedule: ScheduleReport
     short_wait_p90: float = 0.0
@@ -111,46 +122,60 @@ def errand(number: int) -> str:
     return f"How many euros do {a} kilos of {first} and {b} kilos of {second} cost together?"
 
 
-async def with_tools(model: LocalModel, scheduler: Scheduler | None) -> tuple[list[str], Kernel]:
-    """All agents at their errands; returns the answers and the kernel."""
-    kernel = Kernel(
-        model, tools=[tool(calculate), tool(price)], seed=0, scheduler=scheduler, name="tools"
-    )
+async def with_tools(
+    model: LocalModel, scheduler: Scheduler | None
+) -> tuple[list[str], list[Kernel]]:
+    """All agents at their errands, each a run of its own; returns answers and kernels."""
+    tools = [tool(calculate), tool(price)]
 
-    async def one(number: int) -> str:
-        agent = kernel.agent(f"shopper-{number}", tools=["calculate", "price"])
+    async def one(number: int) -> tuple[str, Kernel]:
+        kernel = Kernel(model, tools=tools, seed=0, scheduler=scheduler, name=f"errand-{number}")
+        agent = kernel.agent("shopper", profile=PROFILE, tools=["calculate", "price"])
         end = await react(
-            agent, errand(number), form="text", steps=STEPS, max_tokens=MAX_TOKENS, temperature=0.0
+            agent, errand(number), form=FORM, steps=STEPS, max_tokens=MAX_TOKENS, temperature=0.0
         )
-        return str(end.answer)
+        return str(end.answer), kernel
 
-    return await gather(*(one(n) for n in range(AGENTS))), kernel
+    ended = await gather(*(one(n) for n in range(AGENTS)))
+    return [answer for answer, _ in ended], [kernel for _, kernel in ended]
 
 
 async def with_a_long_job(
     model: LocalModel, scheduler: Scheduler | None
-) -> tuple[list[str], Kernel]:
-    """Short calls beside a long one."""
-    kernel = Kernel(model, seed=0, scheduler=scheduler, name="long job")
+) -> tuple[list[str], list[Kernel]]:
+    """Short calls beside a long one, each agent a run of its own."""
 
-    async def one(number: int) -> str:
+    async def one(number: int) -> tuple[str, Kernel]:
+        kernel = Kernel(model, seed=0, scheduler=scheduler, name=f"writer-{number}")
         agent = kernel.agent(f"writer-{number}", role="writer")
         if number == 0:
             long = "Write the story of a long voyage, in every detail."
-            return (await agent.ask(long, max_tokens=LONG_TOKENS, temperature=0.0)).text
+            said = (await agent.ask(long, max_tokens=LONG_TOKENS, temperature=0.0)).text
+            return said, kernel
         said = ""
         for call in range(SHORT_CALLS):
             ask = f"Say something about the number {number * 10 + call}."
             said += (await agent.ask(ask, max_tokens=SHORT_TOKENS, temperature=0.0)).text
-        return said
+        return said, kernel
 
-    return await gather(*(one(n) for n in range(8))), kernel
+    ended = await gather(*(one(n) for n in range(8)))
+    return [answer for answer, _ in ended], [kernel for _, kernel in ended]
 
 
-def finished_of(kernel: Kernel) -> list[Finished]:
-    """The calls of a run without a scheduler, as jobs: nobody knows how long each one waited."""
+def finished_of(kernels: list[Kernel]) -> list[Finished]:
+    """The calls of runs without a scheduler, as jobs: nobody knows how long each one waited."""
+    first = min(k.meter.started for k in kernels)
     return [
-        Finished(e.id, "", e.call.agent, "done", e.started, e.started + e.seconds, ())
+        Finished(
+            e.id,
+            kernel.name,
+            e.call.agent,
+            "done",
+            kernel.meter.started - first + e.started,
+            kernel.meter.started - first + e.started + e.seconds,
+            (),
+        )
+        for kernel in kernels
         for e in kernel.trace.events
         if e.replies
     ]
@@ -167,13 +192,14 @@ async def measure(
     await model.count_tokens("start the engine before the clock")
     work = with_tools if part == "tools" else with_a_long_job
     begin = perf_counter()
-    answers, kernel = await work(model, scheduler)
+    answers, kernels = await work(model, scheduler)
     seconds = perf_counter() - begin
     await model.aclose()
-    jobs = list(scheduler.finished) if scheduler else finished_of(kernel)
+    jobs = list(scheduler.finished) if scheduler else finished_of(kernels)
     schedule = scheduler.report() if scheduler else report_of(jobs, "none", None, 0, 0)
     short = sorted(j.waiting for j in jobs if j.agent != "writer-0")
-    usage = kernel.meter.usage
+    usage = sum((k.meter.usage for k in kernels), Usage())
+    used = sum(isinstance(e.call, UseTool) for k in kernels for e in k.trace.events)
     expected = expected or answers
     same = sum(a == b for a, b in zip(answers, expected, strict=True)) / len(answers)
     return Row(
@@ -183,6 +209,7 @@ async def measure(
         tokens_prompt=usage.prompt,
         tokens_cached=usage.cached,
         tokens_completion=usage.completion,
+        tool_calls=used,
         same_answers=round(same, 4),
         schedule=schedule,
         short_wait_p90=round(percentile(short, 90), 3) if scheduler and lanes == 1 else 0.0,
@@ -218,9 +245,11 @@ def main() -> None:
     """Measure and write ``results/bench/scheduling.json``."""
     parser = argparse.ArgumentParser(description="Measure scheduling of agents on one engine.")
     parser.add_argument("--model", default="local-small")
-    model: str = parser.parse_args().model
+    parser.add_argument("--part", choices=PARTS, action="append", help="only this part")
+    options = parser.parse_args()
+    model: str = options.model
     rows: list[Row] = []
-    for part in ("tools", "long job"):
+    for part in options.part or PARTS:
         expected: list[str] | None = None
         for name in ("no kernel", *POLICIES):
             row, answers = asyncio.run(measure(part, name, model, expected))
@@ -231,11 +260,11 @@ def main() -> None:
                 f"{part:9} {name:10} {row.seconds:7.1f} s  p90 wait {s.waiting_p90:6.1f} s  "
                 f"p90 turnaround {s.turnaround_p90:6.1f} s  Jain {s.jain:.3f}  "
                 f"{row.tokens_cached / max(1, row.tokens_prompt):4.0%} cached  "
-                f"{row.same_answers:4.0%} same answers",
+                f"{row.tool_calls} tool calls, {row.same_answers:4.0%} same answers",
                 flush=True,
             )
     report = {
-        "command": f"python -m collegium.bench.speed_scheduling --model {model}",
+        "command": shlex.join(["python", "-m", "collegium.bench.speed_scheduling", *sys.argv[1:]]),
         "machine": machine(),
         "model": model,
         "seed": 0,

@@ -76,13 +76,18 @@ class Meter:
         if not isinstance(call, Generate):
             return await proceed(call)
         reserved = 0
-        if self.limits.tokens is None:
+        limit = self.limits.tokens
+        if limit is None:
             self._check(call)
-            self.calls += call.n
+        elif not self._door.locked() and (admitted := self._admit(call, limit)) is not None:
+            call, reserved = admitted  # nobody waits, and there is room: no queue is needed
         else:
             async with self._door:
-                call, reserved = await self._reserve(call, self.limits.tokens)
-                self.calls += call.n
+                while (admitted := self._admit(call, limit)) is None:
+                    self._settled.clear()
+                    await self._settled.wait()
+                call, reserved = admitted
+        self.calls += call.n
         try:
             replies = await proceed(call)
         finally:
@@ -127,17 +132,22 @@ class Meter:
         if limits.money is not None and self.usage.money >= limits.money:
             raise LimitReached(f"the limit of ${limits.money:g} is used up.")
 
-    async def _reserve(self, call: Generate, limit: int) -> tuple[Generate, int]:
-        """Check every limit; return the call with its cap, and the tokens reserved for it."""
+    def _admit(self, call: Generate, limit: int) -> tuple[Generate, int] | None:
+        """Check every limit and reserve tokens for a call.
+
+        Returns:
+            The call with its cap and what was reserved for it; None: it has to wait until what
+            others have reserved is settled.
+
+        Raises:
+            LimitReached: A limit leaves no room for this call.
+        """
+        self._check(call)
         prompt = prompt_estimate(call)
         wanted = call.max_tokens if call.max_tokens is not None else limit
-        while True:
-            self._check(call)
-            room = (limit - self.usage.tokens - self._reserved - prompt) // call.n
-            if room >= wanted or not self._reserved:
-                break
-            self._settled.clear()
-            await self._settled.wait()
+        room = (limit - self.usage.tokens - self._reserved - prompt) // call.n
+        if room < wanted and self._reserved:
+            return None
         if room < MIN_COMPLETION:
             if self.calls == 0:
                 raise BudgetTooSmall(
@@ -149,7 +159,9 @@ class Meter:
         cap = min(room, wanted)
         reserved = prompt + cap * call.n
         self._reserved += reserved
-        return msgspec.structs.replace(call, max_tokens=cap), reserved
+        if cap != call.max_tokens:
+            call = msgspec.structs.replace(call, max_tokens=cap)
+        return call, reserved
 
 
 def prompt_estimate(call: Generate) -> int:

@@ -12,14 +12,12 @@ FILE = Path(__file__).parents[2] / "results" / "bench" / "scheduling.json"
 @pytest.fixture
 def rows() -> dict[tuple[str, str], dict[str, Any]]:
     """The rows of the file by part and policy."""
-    if not FILE.exists():
-        pytest.skip("scheduling was not measured here: python -m collegium.bench.speed_scheduling")
     return {(r["part"], r["name"]): r for r in json.loads(FILE.read_text())["rows"]}
 
 
 @pytest.mark.must_show("aios", 7)
 def test_every_policy_was_measured_beside_no_kernel(rows) -> None:
-    for part in ("tools", "long job"):
+    for part in dict.fromkeys(of for of, _ in rows):
         measured = {name for of, name in rows if of == part}
         assert measured >= {"no kernel", "fifo", "rr", "fair"}
         for name in measured - {"no kernel"}:
