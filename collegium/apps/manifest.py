@@ -15,8 +15,7 @@ from typing import Literal
 import msgspec
 
 from collegium.errors import BadInput
-from collegium.kernel import Limits
-from collegium.tools.files import write_whole
+from collegium.kernel import Limits, atomic
 
 MANIFEST_FILE = "app.toml"
 END = "end"
@@ -222,6 +221,6 @@ def write_manifest(manifest: Manifest, file: Path) -> None:
     """
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(file, manifest_text(manifest).encode())
+        atomic.replace(file, manifest_text(manifest).encode())
     except OSError as error:
         raise BadInput(f"cannot write the app {file}: {error.strerror}.") from None

@@ -8,7 +8,6 @@ sandbox.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import shutil
@@ -29,12 +28,12 @@ from collegium.apps.toolpack import (
 )
 from collegium.apps.version import SemanticVersion
 from collegium.errors import BadInput, UnknownName, unknown_name
-from collegium.kernel import Tool
+from collegium.kernel import Tool, atomic
 from collegium.kernel.store import default_path
-from collegium.tools.files import write_whole
 
 INDEX = "index.json"
 LOCK = ".lock"
+LOCK_SECONDS = 30.0
 LARGEST = 50_000_000
 """Bytes of the largest package."""
 
@@ -161,7 +160,7 @@ def publish(folder: Path, hub: Path | None = None) -> Package:
             _copy(folder, goal)
             versions[package.version] = Entry(package.sha256, package.kind, package.needs)
             text = msgspec.json.format(msgspec.json.encode(index, order="sorted"), indent=2)
-            write_whole(hub / INDEX, text + b"\n")
+            atomic.replace(hub / INDEX, text + b"\n")
     return Package(goal, package.manifest, package.sha256)
 
 
@@ -323,12 +322,12 @@ def _locked(hub: Path) -> Iterator[None]:
     """Hold the lock of a hub."""
     try:
         hub.mkdir(parents=True, exist_ok=True)
-        lock = (hub / LOCK).open("w")
+        with atomic.locked(hub / LOCK, LOCK_SECONDS):
+            yield
+    except atomic.Busy:
+        raise BadInput(f"another program is publishing to the hub {hub}; try again.") from None
     except OSError as error:
         raise BadInput(f"cannot write to the hub {hub}: {error.strerror}.") from None
-    with lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def installed_tools(home: Path | None = None) -> dict[str, Tool]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import shlex
 import sys
 from collections.abc import Sequence
@@ -25,7 +24,7 @@ from collegium.commands.show import console, pairs, print_json, writable_folder
 from collegium.commands.trace import encode_placed
 from collegium.commands.weights import fetch_weights
 from collegium.errors import BadInput, Unreachable
-from collegium.kernel import Event, RunStore
+from collegium.kernel import Event, RunStore, atomic
 from collegium.kernel.store import default_path
 
 Traces = dict[tuple[str, str], list[Event]]
@@ -165,8 +164,8 @@ def write_files(report: Report, traces: Traces, folder: Path) -> dict[str, Path]
     ]
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _whole(files["data"], encoded)
-        _whole(files["trace"], b"".join(lines))
+        atomic.replace(files["data"], encoded)
+        atomic.replace(files["trace"], b"".join(lines))
         write_html(report, files["report"], traces)
     except OSError as error:
         reason = error.strerror or str(error)
@@ -179,16 +178,6 @@ def data(report: Report) -> dict[str, Any]:
     whole = msgspec.to_builtins(report)
     del whole["outcomes"]
     return whole
-
-
-def _whole(file: Path, content: bytes) -> None:
-    """Write a file whole or not at all."""
-    partial = file.with_name(f".{file.name}.{os.getpid()}.part")
-    try:
-        partial.write_bytes(content)
-        partial.replace(file)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _names(event: Event) -> tuple[str, str]:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from secrets import token_hex
 
 LOOK_AGAIN = 0.01
 """Seconds between two tries to get a lock."""
@@ -49,7 +50,7 @@ def replace(path: Path, data: bytes) -> None:
     Raises:
         OSError: It cannot be written; the old content stays.
     """
-    new = path.with_name(f".{path.name}.{os.getpid()}")
+    new = path.with_name(f".{path.name[:40]}.{token_hex(4)}.part")
     write_new(new, data)
     try:
         new.replace(path)

@@ -27,7 +27,7 @@ class Policy(Protocol):
         ...
 
     def pop(self, now: float, last: Job | None) -> Job | None:
-        """The job that goes next on a lane; ``last`` is the one whose state lies there."""
+        """The job that goes next on a lane; ``last`` is the one it worked on before."""
         ...
 
     def served(self, job: Job, tokens: int) -> None:

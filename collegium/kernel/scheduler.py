@@ -49,13 +49,17 @@ class Sliceable(Protocol):
 
 
 class _Lane:
-    """A place of the engine: whether it is taken, and whose state lies there."""
+    """A place of the engine: whether it is taken, whose state lies there, and what it read last.
 
-    __slots__ = ("busy", "holder")
+    The state of a job that ended is nobody's, but what the engine read for it can still be shared.
+    """
+
+    __slots__ = ("busy", "holder", "last")
 
     def __init__(self) -> None:
         self.busy = False
         self.holder: Job | None = None
+        self.last: Job | None = None
 
 
 class Scheduler:
@@ -191,7 +195,7 @@ class Scheduler:
         while self._free:
             # a lane that nobody's state lies in costs no switch; low ones keep the engine compact
             lane = min(self._free, key=lambda n: (self._lanes[n].holder is not None, n))
-            job = self._policy.pop(self._clock(), self._lanes[lane].holder)
+            job = self._policy.pop(self._clock(), self._lanes[lane].last)
             if job is None:
                 return
             assert job.turn is not None
@@ -207,6 +211,7 @@ class Scheduler:
         """End a slice."""
         job.slices.append(Slice(lane, start, self._clock(), tokens))
         self._policy.served(job, tokens)
+        self._lanes[lane].last = job
         generation = job.generation
         if generation is not None and not generation.done:
             # ready again before the lane is given on, so that the policy sees it

@@ -11,10 +11,10 @@ import stat
 from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
-from secrets import token_hex
 from typing import BinaryIO, Literal
 
 from collegium.errors import BadInput, Denied, UnknownName
+from collegium.kernel import atomic
 from collegium.kernel.tool import Tool, tool
 
 LARGEST = 1_000_000
@@ -114,28 +114,12 @@ def file_tools(root: Path, *, read: Iterable[str] = (), write: Iterable[str] = (
             raise BadInput(f"cannot write {path!r}: it is a folder; name a file in it.")
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
-            write_whole(file, data)
+            atomic.replace(file, data)
         except OSError as error:
             raise BadInput(f"cannot write {path!r}: {error.strerror}.") from None
         return _name(base, file)
 
     return [tool(list_files), tool(read_file), tool(write_file)]
-
-
-def write_whole(file: Path, data: bytes) -> None:
-    """Write a file so that it is either the old one or the whole new one, never half of it.
-
-    Raises:
-        OSError: It cannot be written.
-    """
-    new = file.with_name(f".{file.name[:40]}-{token_hex(4)}")
-    try:
-        with new.open("xb") as opened:
-            opened.write(data)
-        os.replace(new, file)
-    except BaseException:
-        new.unlink(missing_ok=True)
-        raise
 
 
 def inside(folder: str, path: str) -> bool:
