@@ -122,6 +122,7 @@ async def arun(
     parameters |= {k: v for k, v in chosen.bind(params or {}).items() if k in (params or {})}
     if isinstance(task, str):
         task = Task(id="task", prompt=task, answer=answer)
+    chosen.require(task)
     exact = seed is not None if exact is None else exact
     names = {"": model, **(roles or {})}
     models = {role: open_model(name, exact=exact) for role, name in names.items()}

@@ -121,9 +121,13 @@ def plan(
     entries = tuple(Entry(label, *parse_system(label)) for label in labels)
     if equal_generations:
         require_equal_generations(entries)
+    benchmark = load(on, split=split, limit=limit, seed=seed)
+    for entry in entries:
+        for item in benchmark.items:
+            entry.system.require(item.task)
     return Plan(
         entries=entries,
-        benchmark=load(on, split=split, limit=limit, seed=seed),
+        benchmark=benchmark,
         model=model,
         roles=dict(roles or {}),
         seed=seed,

@@ -67,7 +67,8 @@ class SystemRow(msgspec.Struct, frozen=True, kw_only=True):
     """One system in a report; counts and tokens are totals over its ``n`` questions.
 
     ``modes`` counts, by code, the runs in which each failure mode was found, of those that were
-    ``diagnosed``.
+    ``diagnosed``. ``self_tested`` counts the answers that passed every test their own system wrote,
+    and ``self_tested_correct`` those of them that are right: what self-written tests are worth.
     """
 
     name: str
@@ -91,6 +92,8 @@ class SystemRow(msgspec.Struct, frozen=True, kw_only=True):
     strata: dict[str, tuple[int, int]] = {}
     diagnosed: int = 0
     modes: dict[str, int] = {}
+    self_tested: int = 0
+    self_tested_correct: int = 0
 
 
 class Pair(msgspec.Struct, frozen=True, kw_only=True):

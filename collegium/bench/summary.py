@@ -51,6 +51,7 @@ def system_row(
     low, high = wilson(correct, n)
     strata: dict[str, tuple[int, int]] = {}
     found = [o.findings for o in outcomes if o.findings is not None]
+    vouched = [o for o in outcomes if passed_own_tests(o)]
     for o in outcomes:
         if o.stratum:
             right, of = strata.get(o.stratum, (0, 0))
@@ -77,7 +78,15 @@ def system_row(
         strata=dict(sorted(strata.items())),
         diagnosed=len(found),
         modes=count_modes(found),
+        self_tested=len(vouched),
+        self_tested_correct=sum(o.correct for o in vouched),
     )
+
+
+def passed_own_tests(outcome: Outcome) -> bool:
+    """Whether an answer passed all tests (one at least) that its own system wrote for it."""
+    tests = outcome.notes.get("self_tests")
+    return isinstance(tests, dict) and 0 < tests.get("total", 0) == tests.get("passed")
 
 
 def pair(

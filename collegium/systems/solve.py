@@ -26,12 +26,18 @@ async def solve(
 ) -> Solved:
     """Run a system; when a limit ends it, take the best result it had kept by then.
 
-    No task of the run is left when this returns or raises.
+    The tools the system brings are put into the kernel, unless it holds others of their names. No
+    task of the run is left when this returns or raises.
 
     Raises:
+        BadInput: The system cannot solve such a task.
         BudgetTooSmall: Not even the first call was possible.
         ModelError: The model could not answer.
     """
+    system.require(task)
+    for tool in system.tools:
+        if tool.spec.name not in kernel.tools:
+            kernel.tools.add(tool)
     try:
         return Solved(await system.solve(task, kernel, **parameters))
     except BudgetTooSmall:

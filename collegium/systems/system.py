@@ -7,17 +7,20 @@ import inspect
 import pkgutil
 import re
 import warnings
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from importlib.metadata import entry_points
 from typing import Any, get_type_hints
 
 import msgspec
 
 from collegium.errors import BadInput, UnknownName, unknown_name
-from collegium.kernel import Reply
+from collegium.kernel import Reply, Tool
+from collegium.tasks.task import Task
 
 Solve = Callable[..., Coroutine[Any, Any, "Result"]]
 Cost = Callable[[Mapping[str, Any]], int | None]
+Needs = Callable[[Task], str]
+"""What a system lacks to solve a task, as the end of "it needs ..."; "" when it can solve it."""
 
 
 class Result(msgspec.Struct, frozen=True):
@@ -26,12 +29,19 @@ class Result(msgspec.Struct, frozen=True):
     Attributes:
         answer: Its answer; :class:`Unparsed` or None when it abstains.
         candidates: The replies the answer was chosen from.
-        notes: What the method has to show besides (votes, rounds, plans), as plain data.
+        notes: What the method has to show besides (votes, rounds, plans), as plain data. Two keys
+            are read by comparisons: ``texts`` (replies by round and agent, of a debate) and
+            ``self_tests`` (``{"passed": p, "total": t}``: what decided, where a method chose its
+            answer by tests it wrote itself).
+        account: The same for a reader: why this answer, in a few plain lines.
+        files: What the method made besides (a graph, a program), as text by relative path.
     """
 
     answer: Any
     candidates: tuple[Reply[Any], ...] = ()
     notes: dict[str, Any] = {}
+    account: str = ""
+    files: dict[str, str] = {}
 
 
 class System(msgspec.Struct, frozen=True):
@@ -43,6 +53,8 @@ class System(msgspec.Struct, frozen=True):
         solve: The function: ``await solve(task, kernel, **parameters)``.
         parameters: Hyper-parameters by name, in order: (type, default).
         cost: Generations a run makes (repairs aside), from its parameters; None: not fixed.
+        needs: Says what it lacks to solve a task; None: it takes every task.
+        tools: Tools it brings with it.
     """
 
     name: str
@@ -50,6 +62,18 @@ class System(msgspec.Struct, frozen=True):
     solve: Solve
     parameters: dict[str, tuple[Any, Any]]
     cost: Cost | None = None
+    needs: Needs | None = None
+    tools: tuple[Tool, ...] = ()
+
+    def require(self, task: Task) -> None:
+        """Make sure that the system can solve a task.
+
+        Raises:
+            BadInput: It cannot; the message says what it needs.
+        """
+        lacking = self.needs(task) if self.needs else ""
+        if lacking:
+            raise BadInput(f"{self.name} cannot solve task {task.id!r}: it needs {lacking}.")
 
     @property
     def summary(self) -> str:
@@ -90,7 +114,14 @@ class System(msgspec.Struct, frozen=True):
 _systems: dict[str, System] = {}
 
 
-def system(name: str, *, paper: str | None, cost: Cost | None = None) -> Callable[[Solve], Solve]:
+def system(
+    name: str,
+    *,
+    paper: str | None,
+    cost: Cost | None = None,
+    needs: Needs | None = None,
+    tools: Sequence[Tool] = (),
+) -> Callable[[Solve], Solve]:
     """Register an async function as a system.
 
     Its keyword-only parameters are its hyper-parameters; each needs a type and a default.
@@ -99,6 +130,9 @@ def system(name: str, *, paper: str | None, cost: Cost | None = None) -> Callabl
         name: Unique name.
         paper: Slug of its paper in the catalog, None for a baseline outside it.
         cost: Generations per run as a function of the parameters, where the method fixes it.
+        needs: Says what a task must have for this method, such as "a task answered with code";
+            "" for a task it can solve. None: it takes every task.
+        tools: Tools its agents use. A tool of the same name that the user gives comes first.
 
     Raises:
         BadInput: A parameter has no type or no default, or the name is taken.
@@ -116,7 +150,7 @@ def system(name: str, *, paper: str | None, cost: Cost | None = None) -> Callabl
         known = _systems.get(name)
         if known is not None and _home(known.solve) != _home(solve):
             raise BadInput(f"there is already a system named {name!r}.")
-        _systems[name] = System(name, paper, solve, parameters, cost)
+        _systems[name] = System(name, paper, solve, parameters, cost, needs, tuple(tools))
         return solve
 
     return register

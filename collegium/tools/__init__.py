@@ -7,6 +7,7 @@ model runs, and audits of tools that carry a formula.
 from collegium.tools.audit import AuditReport, audit, audit_source
 from collegium.tools.code_tests import TestOutcome, passes_tests
 from collegium.tools.mcp import mcp_tools
+from collegium.tools.programs import Checked, Ran, check_program, compiles, run_project
 from collegium.tools.sandbox import (
     SandboxLimits,
     SandboxResult,
@@ -18,15 +19,20 @@ from collegium.tools.sandbox import (
 
 __all__ = [
     "AuditReport",
+    "Checked",
+    "Ran",
     "SandboxLimits",
     "SandboxResult",
     "SandboxUnavailable",
     "TestOutcome",
     "audit",
     "audit_source",
+    "check_program",
+    "compiles",
     "mcp_tools",
     "passes_tests",
     "run_command",
+    "run_project",
     "run_python",
     "sandbox_problem",
 ]
