@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 
 from collegium.errors import CollegiumError
-from collegium.kernel import Event, Kernel, Limits, RunStore, Tool, Unparsed, Usage
-from collegium.kernel.kernel import Interceptor, OnText
+from collegium.kernel import Call, Event, Kernel, Limits, RunStore, Tool, Unparsed, Usage
+from collegium.kernel.kernel import Driver, Interceptor, OnText
 from collegium.kernel.store import default_path
+from collegium.kernel.toolbox import Toolbox
 from collegium.models import open_model
 from collegium.systems import Result, parse_system
 from collegium.systems.solve import solve
@@ -85,8 +86,9 @@ async def arun(
     limits: Limits = Limits(),
     seed: int | None = None,
     exact: bool | None = None,
-    tools: Iterable[Tool] = (),
+    tools: Iterable[Tool] | Toolbox = (),
     interceptors: Sequence[Interceptor] = (),
+    drivers: Mapping[type[Call], Driver] | None = None,
     cache: bool = False,
     store: RunStore | Path | None = None,
     on_text: OnText | None = None,
@@ -108,6 +110,8 @@ async def arun(
             default whenever a seed is fixed.
         tools: Tools that the system may give its agents.
         interceptors: Extra interceptors around every call.
+        drivers: Drivers of further kinds of calls, such as a memory and files that stay:
+            ``collegium.kernel.lasting.resources(folder)``.
         cache: Answer repeated requests from the response cache.
         store: The run store or its path; None: the user's own.
         on_text: Called with pieces of text as they are written.
@@ -145,6 +149,7 @@ async def arun(
         limits=limits,
         seed=seed,
         interceptors=interceptors,
+        drivers=drivers,
         sinks=sinks,
         cache=opened if cache else None,
         on_text=on_text,

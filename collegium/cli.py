@@ -134,6 +134,15 @@ def run(
     trace: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the trace to this file.")
     ] = None,
+    state: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Keep what agents remember and store here, for later runs."
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Where files that the system makes go.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Run one system on one task; see what its agents say, the answer and the bill."""
@@ -159,6 +168,8 @@ def run(
         cache=cache,
         fast=fast,
         trace=trace,
+        state=state,
+        out_dir=out,
         as_json=as_json,
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from rich.console import Console
@@ -24,11 +24,15 @@ from collegium.commands.show import (
     print_indented,
     print_json,
     writable_file,
+    writable_folder,
 )
 from collegium.commands.stream import Floor
 from collegium.commands.weights import fetch_weights
 from collegium.errors import BadInput
-from collegium.kernel import Event, Limits, Trace
+from collegium.kernel import Call, Event, Limits, Trace
+from collegium.kernel.atomic import replace
+from collegium.kernel.kernel import Driver
+from collegium.kernel.store import default_path
 from collegium.systems import parse_system
 from collegium.tasks.task import AnswerKind, Task
 
@@ -47,9 +51,15 @@ def run(
     cache: bool,
     fast: bool,
     trace: Path | None,
+    state: Path | None,
+    out_dir: Path | None,
     as_json: bool,
 ) -> None:
     """Run a system on a task and print what comes of it.
+
+    Files that the system made go to ``out_dir``, by default to a folder of the run's own beside
+    the run store. With ``state``, what agents remember and store stays in that folder, and what
+    cannot be undone is asked for at the terminal first.
 
     Raises:
         CollegiumError: Something is wrong, or the model could not answer.
@@ -61,6 +71,8 @@ def run(
     asked = read_task(task, answer, choices)
     if trace is not None:
         writable_file(trace)
+    for folder in filter(None, (state, out_dir)):
+        writable_folder(folder)
     fetch_weights([model, *models.values()])
     out = console()
     floor = Floor(out)
@@ -90,6 +102,7 @@ def run(
                 cache=cache,
                 on_text=None if as_json else floor.on_text,
                 on_event=on_event,
+                drivers=lasting(state) if state else None,
                 human=human if sys.stdin.isatty() and not as_json else None,
             )
         )
@@ -97,13 +110,59 @@ def run(
         floor.close()
         if trace is not None and events:
             save(events, trace)
+    made = write_files(done.result.files, out_dir or default_path().with_name("files") / done.id)
     unused(models, {n for e in events for n in (e.call.agent, getattr(e.call, "role", ""))})
     findings = diagnose(done.events, task=asked)
     if as_json:
-        print_json(data(done, seed, params, findings))
+        print_json(data(done, seed, params, findings, made))
     else:
+        print_answer(done, out)
+        print_account(done, made, out)
         print_bill(done, out)
         print_findings(findings, out)
+
+
+def lasting(folder: Path) -> dict[type[Call], Driver]:
+    """Memory, files and privileges in a folder; asks at the terminal before what can't be undone.
+
+    Raises:
+        BadInput: The folder cannot be used.
+    """
+    from collegium.commands.permission import ask_at_terminal
+    from collegium.kernel.access import Access
+    from collegium.kernel.lasting import resources
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadInput(f"cannot make the folder {folder}: {error.strerror}.") from None
+    access = Access(ask=ask_at_terminal, path=folder / "access.json")
+    return resources(folder, access=access)
+
+
+def write_files(files: Mapping[str, str], folder: Path) -> list[Path]:
+    """Write what a system made into a folder.
+
+    Names come from models too: one that would lead out of the folder is left out, with a warning.
+
+    Raises:
+        BadInput: The disk refuses.
+    """
+    written: list[Path] = []
+    for name, text in files.items():
+        parts = PurePosixPath(name).parts
+        if not parts or PurePosixPath(name).is_absolute() or ".." in parts or "\0" in name:
+            warning = f"note: a file named {name!r} was not written: it is outside the folder."
+            console(sys.stderr).print(Text(clean(warning), style="yellow"), soft_wrap=True)
+            continue
+        path = folder.joinpath(*parts)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            replace(path, text.encode("utf-8", "replace"))
+        except OSError as error:
+            raise BadInput(f"cannot write {path}: {error.strerror or error}.") from None
+        written.append(path)
+    return written
 
 
 def read_task(text: str, answer: AnswerKind, choices: list[str]) -> Task:
@@ -146,7 +205,11 @@ def unused(roles: Mapping[str, str], seen: set[str]) -> None:
 
 
 def data(
-    done: Run, seed: int | None, params: Mapping[str, str], findings: Sequence[Finding]
+    done: Run,
+    seed: int | None,
+    params: Mapping[str, str],
+    findings: Sequence[Finding],
+    files: Sequence[Path],
 ) -> dict[str, Any]:
     """What ``--json`` prints of a run."""
     return {
@@ -161,11 +224,25 @@ def data(
         "parameters": params,
         "seed": seed,
         "findings": [finding_data(f) for f in findings],
+        "notes": done.result.notes,
+        "account": done.result.account,
+        "files": [str(path) for path in files],
     }
 
 
-def print_bill(done: Run, out: Console) -> None:
-    """The answer, and what it cost."""
+def print_account(done: Run, files: Sequence[Path], out: Console) -> None:
+    """What the method has to show besides the answer."""
+    if done.result.account:
+        out.print()
+        print_indented(clean(done.result.account), out)
+    for path in files:
+        out.print(Text(f"  wrote {path}", style="dim"), soft_wrap=True)
+    if done.result.account or files:
+        out.print()
+
+
+def print_answer(done: Run, out: Console) -> None:
+    """The answer."""
     out.print()
     text = clean(answer_text(done.result.answer))
     if not text:
@@ -175,6 +252,10 @@ def print_bill(done: Run, out: Console) -> None:
         print_indented(text, out)
     else:
         out.print(Text.assemble(("Answer  ", "bold green"), (text, "bold")))
+
+
+def print_bill(done: Run, out: Console) -> None:
+    """What it cost, and what ended it."""
     if done.limited:
         out.print(Text(f"Ended early: {done.limited}", style="yellow"))
     u = done.usage

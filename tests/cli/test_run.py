@@ -143,3 +143,64 @@ def test_a_run_shows_itself_in_a_notebook(shell, monkeypatch):
     html = done._repr_html_()
     assert "Answer: " in html
     assert done.id in html
+
+
+MAKER = """
+from collegium.kernel import Delete
+from collegium.systems import Result, system
+
+
+@system("maker", paper=None, needs=lambda t: "" if t.answer == "text" else "a task for text")
+async def maker(task, kernel):
+    agent = kernel.agent("maker")
+    await agent.remember(task.prompt)
+    before = [n.text for n in await agent.recall(task.prompt)]
+    await agent.store("last.txt", task.prompt)
+    if len(before) > 1:
+        await kernel.call(Delete(agent="maker", path="last.txt"))
+    await agent.ask(task.prompt)
+    files = {"made/a.txt": "one", "../outside.txt": "two", "/tmp/outside.txt": "three"}
+    return Result("done", notes={"before": before}, account="It made\\nthree files.", files=files)
+"""
+
+
+def test_the_account_and_the_files_of_a_system(shell):
+    (shell.folder / "sitecustomize.py").write_text(MAKER)
+    path = f"{shell.folder}:{shell.env['PYTHONPATH']}"
+    done = shell.real(
+        "run", "maker", "first", "--model", script(), "--out", "made", PYTHONPATH=path
+    )
+    assert done.returncode == 0, done.stderr
+    assert "  It made\n  three files.\n" in done.stdout
+    assert (shell.folder / "made/made/a.txt").read_text() == "one"
+    assert "../outside.txt" in done.stderr and "/tmp/outside.txt" in done.stderr
+    assert not (shell.folder / "outside.txt").exists()
+    done = shell.real("run", "maker", "first", "--model", script(), "--json", PYTHONPATH=path)
+    told = json.loads(done.stdout)
+    assert told["account"] == "It made\nthree files."
+    (file,) = told["files"]
+    assert file.startswith(str(shell.home / "files" / told["run"]))
+
+
+def test_what_agents_keep_in_a_folder_is_there_in_the_next_run(shell):
+    (shell.folder / "sitecustomize.py").write_text(MAKER)
+    path = f"{shell.folder}:{shell.env['PYTHONPATH']}"
+    options = ("--model", script(), "--state", "team", "--json")
+    told = []
+    for task in ("apples are red", "apples are green"):
+        done = shell.real("run", "maker", task, *options, PYTHONPATH=path)
+        told.append(done)
+    assert json.loads(told[0].stdout)["notes"]["before"] == ["apples are red"]
+    # The second one remembers the first. Deleting cannot be undone, and nobody permits it.
+    assert done.returncode == 2
+    assert "delete" in done.stderr and "Traceback" not in done.stderr
+    assert (shell.folder / "team/memory.db").exists()
+
+
+def test_a_task_that_the_system_cannot_solve(shell):
+    (shell.folder / "sitecustomize.py").write_text(MAKER)
+    path = f"{shell.folder}:{shell.env['PYTHONPATH']}"
+    done = shell.real("run", "maker", "x", "--answer", "number", "--model", script(),
+                      PYTHONPATH=path)  # fmt: skip
+    assert done.returncode == 2
+    assert done.stderr.strip().endswith("maker cannot solve task 'task': it needs a task for text.")
