@@ -89,6 +89,16 @@ def passed_own_tests(outcome: Outcome) -> bool:
     return isinstance(tests, dict) and 0 < tests.get("total", 0) == tests.get("passed")
 
 
+def decided_by_own_tests(row: SystemRow) -> str:
+    """What a system's own tests were worth, in a sentence; "" when none passed."""
+    if not row.self_tested:
+        return ""
+    right = f"{row.self_tested_correct} of these {row.self_tested} are right"
+    return (
+        f"{row.self_tested} of {row.n} answers passed every test the system wrote itself; {right}."
+    )
+
+
 def pair(
     a_name: str,
     b_name: str,

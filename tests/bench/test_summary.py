@@ -7,7 +7,15 @@ from hypothesis import strategies as st
 
 from collegium.bench.records import Outcome, SystemRow
 from collegium.bench.statistics import mcnemar_exact, wilson
-from collegium.bench.summary import pair, pareto, rank, score, system_row, unequal_generations
+from collegium.bench.summary import (
+    decided_by_own_tests,
+    pair,
+    pareto,
+    rank,
+    score,
+    system_row,
+    unequal_generations,
+)
 from collegium.bench.words import p_value, points, short_names
 
 
@@ -47,6 +55,27 @@ def test_system_row_adds_up():
         tokens_per_task=262.5, calls=10, seconds=5.5, money=0.25, unparsed=1, limited=1, errors=1,
         strata={"easy": (0, 1), "hard": (1, 2)},
     )  # fmt: skip
+
+
+def test_what_self_written_tests_are_worth():
+    def outcome(name: str, correct: bool, notes: dict) -> Outcome:
+        return Outcome(system="s", task=name, correct=correct, value=float(correct), notes=notes)
+
+    def passed(p: int, t: int) -> dict:
+        return {"self_tests": {"passed": p, "total": t}}
+
+    outcomes = [
+        outcome("a", True, passed(3, 3)),
+        outcome("b", False, passed(2, 2)),  # its tests were wrong
+        outcome("c", True, passed(2, 3)),
+        outcome("d", False, passed(0, 0)),  # untested is not tested
+        outcome("e", True, {}),
+    ]
+    made = system_row("s", None, {}, outcomes)
+    assert (made.self_tested, made.self_tested_correct) == (2, 1)
+    said = decided_by_own_tests(made)
+    assert said.startswith("2 of 5 answers passed") and "1 of these 2 are right" in said
+    assert decided_by_own_tests(system_row("s", None, {}, outcomes[3:])) == ""
 
 
 def test_system_row_of_nothing():
