@@ -1,7 +1,7 @@
 """Building blocks that systems share: worked answers, voting, plans, and the ReAct loop."""
 
 from collegium.agents.planning import Plan, PlanStep, carry_out, make_plan
-from collegium.agents.react import Trajectory, react
+from collegium.agents.react import Trajectory, demonstration, react
 from collegium.agents.solving import (
     ANSWER_HINT,
     answer_of,
@@ -24,6 +24,7 @@ __all__ = [
     "bare_type",
     "carry_out",
     "closing",
+    "demonstration",
     "majority",
     "make_plan",
     "react",

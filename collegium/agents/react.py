@@ -8,6 +8,7 @@ the reply ends at the call, a typed turn has no room for more, and text ends bef
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from functools import reduce
 from operator import or_
 from typing import Any, Literal
@@ -102,6 +103,36 @@ async def react(
     return await loop(agent, question, output, steps, temperature, max_tokens)
 
 
+def demonstration(
+    agent: Agent, question: str, steps: Sequence[tuple[str, str, dict[str, Any], str]], answer: str
+) -> list[Message]:
+    """A solved question as turns of the text form, to be put before an agent's own conversation.
+
+    The paper prompts with one to six of these (section 3); small models hardly use tools without.
+    Give them as ``agent.history = [*demonstration(...), *demonstration(...)]``.
+
+    Args:
+        agent: Whose tools are shown.
+        question: What was asked.
+        steps: Thought, tool, arguments and observation of each step.
+        answer: The answer it came to.
+    """
+    turns: list[Message] = []
+    prompt = _first_prompt(agent, question)
+    for thought, name, arguments, observation in steps:
+        action = f"{_ACTION} {name} {json.dumps(arguments)}"
+        turns += [
+            Message("user", prompt),
+            Message("assistant", f"Thought: {thought}\n{action}"),
+        ]
+        prompt = f"{_OBSERVATION} {observation}"
+    return [*turns, Message("user", prompt), Message("assistant", f"Answer: {answer}")]
+
+
+def _first_prompt(agent: Agent, question: str) -> str:
+    return f"{question}\n\n{describe_tools(agent)}\n\n{_FORM.format(example=_example(agent))}"
+
+
 async def _native(
     agent: Agent, question: str, output: Any, steps: int, temperature: float, max_tokens: int
 ) -> Trajectory:
@@ -175,7 +206,7 @@ async def _text(
     agent: Agent, question: str, output: Any, steps: int, temperature: float, max_tokens: int
 ) -> Trajectory:
     worked = output_of(Worked[output])
-    prompt = f"{question}\n\n{describe_tools(agent)}\n\n{_FORM.format(example=_example(agent))}"
+    prompt = _first_prompt(agent, question)
     done: list[Step] = []
     for _ in range(steps):
         reply = await agent.ask(

@@ -1,6 +1,7 @@
 """Measure what scheduling does for agents that share the embedded engine.
 
 *Tools*: sixteen ReAct agents with tools solve a small errand each, at temperature 0, on one engine.
+They are shown two solved errands first, as in the paper: without, the 0.5B guesses prices.
 First with no kernel: every agent calls the engine itself, first come, first served, and nothing of
 an earlier prompt is reused. Then under every policy, eight calls at a time, prefixes reused.
 
@@ -25,23 +26,23 @@ from typing import Any
 
 import msgspec
 
-from collegium.agents import react
-from collegium.agents.react import Form
+from collegium.agents import demonstration, react
 from collegium.bench.machine import machine
 from collegium.errors import BadInput
-from collegium.kernel import Kernel, Usage, UseTool, gather, tool
+from collegium.kernel import Agent, Kernel, Message, Usage, UseTool, gather, tool
 from collegium.kernel.scheduler import Scheduler
 from collegium.kernel.waiting import Finished, ScheduleReport, percentile, report_of
 from collegium.models import LocalModel
 
 AGENTS, LANES, QUANTUM = 16, 8, 32
 PARTS = ("tools", "long job")
-STEPS, MAX_TOKENS = 5, 100
-FORM: Form = "typed"
-PROFILE = (
-    "You run errands. You do not know prices: look up the price of every item with a tool, work "
-    "out the total with the other tool, and only then finish with the total."
+STEPS, MAX_TOKENS = 6, 80
+PROFILE = "You run errands at a market, one step at a time. You know no prices: look up each one."
+SHOWN = (
+    ((3, "figs", 8), (2, "dates", 6)),
+    ((1, "kale", 2), (4, "leeks", 3)),
 )
+"""The solved errands that agents are shown first: kilos, item and price."""
 LONG_TOKENS, SHORT_TOKENS, SHORT_CALLS = 600, 20, 4
 PRICES = {"apples": 3, "pears": 4, "plums": 5, "cherries": 9, "nuts": 12, "honey": 7}
 POLICIES: dict[str, int | None] = {
@@ -114,12 +115,30 @@ def price(item: str) -> float:
     return PRICES[item.lower()]
 
 
+def question(a: int, first: str, b: int, second: str) -> str:
+    """What an errand is put as."""
+    return f"How many euros do {a} kilos of {first} and {b} kilos of {second} cost together?"
+
+
 def errand(number: int) -> str:
     """What an agent is to find out."""
     items = list(PRICES)
     first, second = items[number % len(items)], items[(number // 2 + 3) % len(items)]
-    a, b = number % 5 + 2, number % 3 + 1
-    return f"How many euros do {a} kilos of {first} and {b} kilos of {second} cost together?"
+    return question(number % 5 + 2, first, number % 3 + 1, second)
+
+
+def solved(agent: Agent) -> list[Message]:
+    """The errands an agent is shown before its own."""
+    turns: list[Message] = []
+    for (a, first, x), (b, second, y) in SHOWN:
+        steps: list[tuple[str, str, dict[str, Any], str]] = [
+            (f"I need the price of {item}.", "price", {"item": item}, str(cost))
+            for item, cost in ((first, x), (second, y))
+        ]
+        total, sum_ = {"expression": f"{a}*{x} + {b}*{y}"}, str(a * x + b * y)
+        steps.append(("I work out the total.", "calculate", total, sum_))
+        turns += demonstration(agent, question(a, first, b, second), steps, sum_)
+    return turns
 
 
 async def with_tools(
@@ -130,9 +149,10 @@ async def with_tools(
 
     async def one(number: int) -> tuple[str, Kernel]:
         kernel = Kernel(model, tools=tools, seed=0, scheduler=scheduler, name=f"errand-{number}")
-        agent = kernel.agent("shopper", profile=PROFILE, tools=["calculate", "price"])
+        agent = kernel.agent("shopper", profile=PROFILE, tools=["price", "calculate"])
+        agent.history = solved(agent)
         end = await react(
-            agent, errand(number), form=FORM, steps=STEPS, max_tokens=MAX_TOKENS, temperature=0.0
+            agent, errand(number), form="text", steps=STEPS, max_tokens=MAX_TOKENS, temperature=0.0
         )
         return str(end.answer), kernel
 

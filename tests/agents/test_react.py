@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from collegium.agents.react import FINISH, react
+from collegium.agents.react import FINISH, demonstration, react
 from collegium.errors import BadInput
 from collegium.kernel import Generate, Kernel, Reply, ToolCall, Unparsed, UseTool, tool
 from tests.kernel.support import Scripted, inorder
@@ -149,6 +149,20 @@ async def test_text_reason_act_observe() -> None:
         "Observation: 5",
     ]
     assert 'add {"x": 1, "y": 1}' in model.requests[0].messages[0].text
+
+
+async def test_a_demonstration_is_what_the_loop_itself_would_have_written() -> None:
+    agent, model = team('Thought: first the sum\nAction: add {"x": 2, "y": 3}', "Answer: 5")
+    await react(agent, "What is 2+3?", output=int, form="text")
+    own = list(agent.history)
+    shown = demonstration(agent, "What is 2+3?", [("first the sum", "add", {"x": 2, "y": 3}, "5")],
+                          "5")  # fmt: skip
+    assert shown == own
+    agent, model = team("Answer: 7")
+    agent.history = shown
+    await react(agent, "What is 3+4?", output=int, form="text")
+    assert list(model.requests[0].messages[:4]) == shown
+    assert model.requests[0].messages[4].text.startswith("What is 3+4?")
 
 
 async def test_text_mistakes_are_observed() -> None:
