@@ -2,7 +2,7 @@
 
 A page per paper and per baseline (facts from the catalog, figures from ``results/``, and the
 hand-written part from ``docs/papers/SLUG.md`` or ``docs/baselines/NAME.md`` where there is one),
-the list of papers, the page of results, and the command reference.
+the list of papers, the comparison by facet, the page of results, and the command reference.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from by_facet import facet_page
 from commands import command_reference
 from facts import (
     MEANING,
@@ -81,6 +82,7 @@ def pages() -> Iterator[tuple[str, str]]:
         yield f"papers/{entry.slug}.md", paper_page(entry)
     for system in baselines():
         yield f"baselines/{system.name}.md", baseline_page(system)
+    yield "compare-by-facet.md", facet_page()
     yield "results.md", results_page()
     yield "guides/commands.md", command_reference()
 

@@ -10,6 +10,8 @@ from collegium.catalog.taxonomy import CatalogDamaged, taxonomy
 from collegium.errors import unknown_name
 
 PAPERS_FOLDER = Path(__file__).with_name("papers")
+SOURCES = ("paper", "code", "trace")
+"""What a value can be read from; a place may follow after a colon."""
 
 
 class Headline(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -27,7 +29,7 @@ class Paper(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ``kind`` is what it mainly is and ``other_kinds`` what it also is; ``room`` is where its code
     lives; ``must_show`` is the number of checks its implementation has to pass; ``headline`` holds
     published results; ``facets`` maps facet names to values; ``facet_notes`` explains a contested
-    value.
+    value; ``facet_sources`` says where a facet's values were read, of each value where they differ.
     """
 
     slug: str
@@ -46,12 +48,18 @@ class Paper(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     facets: dict[str, tuple[str, ...]]
     other_kinds: tuple[str, ...] = ()
     facet_notes: dict[str, str] = {}
+    facet_sources: dict[str, str | dict[str, str]] = {}
     see_also: tuple[str, ...] = ()
 
     @property
     def kinds(self) -> tuple[str, ...]:
         """The main kind followed by the others."""
         return (self.kind, *self.other_kinds)
+
+    def source_of(self, facet: str, value: str) -> str:
+        """Where a value was read: "paper", "code" or "trace", and the place; "" if not noted."""
+        held = self.facet_sources.get(facet, "")
+        return held if isinstance(held, str) else held.get(value, "")
 
 
 def read_papers(folder: Path) -> tuple[Paper, ...]:
@@ -136,6 +144,15 @@ def _check(entry: Paper) -> None:
     for name in entry.facet_notes:
         if name not in entry.facets:
             raise _damage(entry.slug, f"a note explains facet {name!r}, which the paper lacks")
+    for name, held in entry.facet_sources.items():
+        values = entry.facets.get(name, ())
+        sources = dict.fromkeys(values, held) if isinstance(held, str) else held
+        if set(sources) != set(values) or not values:
+            raise _damage(entry.slug, f"sources of facet {name!r} are not those of its values")
+        for source in sources.values():
+            if source.partition(":")[0] not in SOURCES:
+                wanted = ", ".join(SOURCES)
+                raise _damage(entry.slug, f"a source begins with one of {wanted}, not {source!r}")
 
 
 def _damage(slug: str, fault: str) -> CatalogDamaged:

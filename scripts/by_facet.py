@@ -1,0 +1,64 @@
+"""The page that compares the papers facet by facet; made from the catalog."""
+
+from __future__ import annotations
+
+from facts import table
+
+from collegium.bench.taxonomy import counts, profiles
+from collegium.catalog import Facet, Paper, facets, paper, papers
+from collegium.catalog.surveys import collaboration_survey
+
+CROSSED = (("type", "structure"), ("strategy", "coordination"))
+"""Pairs of dimensions that are counted against each other."""
+
+
+def facet_page() -> str:
+    """Every facet with its values and the papers that have them, and what nobody has."""
+    parts = [
+        "# Compare by facet",
+        "Every facet of the catalog, the meaning of its values, and the papers that have them. "
+        "A paper may have several values on one facet. The same from the command line: "
+        "`collegium papers --facet structure=hierarchical`, and for teams "
+        "`collegium taxonomy list`.",
+    ]
+    for facet in facets().values():
+        parts += facet_section(facet)
+    parts += ["## Teams, crossed", "How many teams of the catalog have both values."]
+    for rows, columns in CROSSED:
+        counted = counts(rows, columns)
+        heads = list(next(iter(counted.values())))
+        body = [(value, *(n or "gap" for n in held.values())) for value, held in counted.items()]
+        parts.append(table((f"{rows} / {columns}", *heads), body))
+    parts += [
+        "## Systems that the collaboration survey places",
+        "Those that the catalog does not have. Where the survey contradicts itself, both values "
+        "stand.",
+        table(("system", "dimension", "value", "source", "doubt"), placed()),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def facet_section(facet: Facet) -> list[str]:
+    """One facet: its definition, where it comes from, and a row per value."""
+    filed = [p for p in papers() if facet.name in p.facets]
+    rows = [(v, meaning, links(facet, v, filed)) for v, meaning in facet.values.items()]
+    source = paper(facet.source)
+    said = f"{facet.definition} From [{source.name}](papers/{source.slug}.md); "
+    said += f"{len(filed)} of {len(papers())} papers are filed under it."
+    return [f"## {facet.name.capitalize()}", said, table(("value", "meaning", "papers"), rows)]
+
+
+def links(facet: Facet, value: str, filed: list[Paper]) -> str:
+    """The papers that have exactly this value."""
+    found = [p for p in filed if value in p.facets[facet.name]]
+    return ", ".join(f"[{p.name}](papers/{p.slug}.md)" for p in found) or "none: a gap"
+
+
+def placed() -> list[tuple[str, ...]]:
+    """The survey's placements of systems outside the catalog."""
+    outside = {p.name for p in profiles() if not p.paper}
+    return [
+        (p.system, p.dimension, p.value, p.source, p.doubt or "–")
+        for p in collaboration_survey().placements
+        if p.system in outside
+    ]
