@@ -86,6 +86,7 @@ class Agent:
         logprobs: int = ...,
         adapters: Sequence[tuple[str, float]] = ...,
         keep: bool = ...,
+        repair: bool = ...,
         sources: Sequence[int] = ...,
     ) -> Reply[T]: ...
 
@@ -105,6 +106,7 @@ class Agent:
         logprobs: int = ...,
         adapters: Sequence[tuple[str, float]] = ...,
         keep: bool = ...,
+        repair: bool = ...,
         sources: Sequence[int] = ...,
     ) -> list[Reply[T]]: ...
 
@@ -123,6 +125,7 @@ class Agent:
         logprobs: int = 0,
         adapters: Sequence[tuple[str, float]] = (),
         keep: bool = False,
+        repair: bool = True,
         sources: Sequence[int] = (),
     ) -> Reply[Any] | list[Reply[Any]]:
         """Ask the agent's model; read the reply as a typed value.
@@ -143,6 +146,7 @@ class Agent:
             logprobs: Alternatives per token to report.
             adapters: LoRA adapters to apply, as (name, scale).
             keep: Go on from the history and add both turns to it (single replies only).
+            repair: Whether to ask once more when a reply does not fit.
             sources: Trace ids of the calls this prompt was made from.
 
         Raises:
@@ -173,7 +177,7 @@ class Agent:
             sources=tuple(sources),
             priority=self.priority,
         )
-        replies = [await self._read(r, call, wanted) for r in await self.kernel.call(call)]
+        replies = [await self._read(r, call, wanted, repair) for r in await self.kernel.call(call)]
         if keep:
             self.history = turns[1:] if self.profile else turns
             self.history.append(
@@ -287,13 +291,15 @@ class Agent:
     def _specs(self) -> tuple[ToolSpec, ...]:
         return tuple(self.kernel.tools[name].spec for name in self.tools)
 
-    async def _read(self, reply: Reply[Any], call: Generate, wanted: Output[Any]) -> Reply[Any]:
-        """Decode a reply; ask once more when it does not fit."""
+    async def _read(
+        self, reply: Reply[Any], call: Generate, wanted: Output[Any], repair: bool
+    ) -> Reply[Any]:
+        """Decode a reply; ask once more when it does not fit, if wanted."""
         if reply.tool_calls:
             return reply
         data = wanted.decode(reply.text, cut=reply.finish == "length")
         plain_text = wanted.schema is None and not wanted.reasoned
-        if not isinstance(data, Unparsed) or plain_text:
+        if not isinstance(data, Unparsed) or plain_text or not repair:
             return msgspec.structs.replace(reply, data=data)
         try:
             if wanted.reasoned:

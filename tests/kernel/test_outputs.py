@@ -382,3 +382,11 @@ async def test_every_sample_is_repaired_by_itself() -> None:
 async def test_the_fewest_samples_are_one(n: int) -> None:
     with pytest.raises(BadInput, match=f"asked for {n} samples"):
         await Kernel(Scripted("hi")).agent("a").ask("?", n=n)
+
+
+@pytest.mark.parametrize("wanted", [int, Worked[int]])
+async def test_a_caller_that_wants_no_repair_gets_the_abstention(wanted: Any) -> None:
+    model = Scripted("no idea")
+    reply = await Kernel(model).agent("a").ask("?", output=wanted, repair=False)
+    assert isinstance(reply.data, Unparsed)
+    assert len(model.requests) == 1
