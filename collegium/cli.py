@@ -18,6 +18,8 @@ from collegium.commands.app import apps
 from collegium.commands.ecosystem import ecosystem
 from collegium.commands.group import Commands
 from collegium.commands.kernels import kernels
+from collegium.commands.registry import registries
+from collegium.commands.routes import optimise
 from collegium.commands.taxonomy import taxonomies
 
 TRY, LOOK = "Try and compare", "Look things up"
@@ -48,6 +50,8 @@ app.add_typer(models, name="models", rich_help_panel=LOOK)
 app.add_typer(apps, name="app", rich_help_panel=TRY)
 app.add_typer(kernels, name="kernel", rich_help_panel=TRY)
 app.add_typer(taxonomies, name="taxonomy", rich_help_panel=LOOK)
+app.add_typer(registries, name="registry", rich_help_panel=LOOK)
+app.add_typer(optimise, name="optimise", rich_help_panel=LOOK)
 app.command(rich_help_panel=LOOK)(ecosystem)
 
 Json = Annotated[bool, typer.Option("--json", metavar="", help="Print JSON.")]

@@ -40,6 +40,7 @@ def test_the_package_itself_brings_in_nothing() -> None:
         "import collegium.tools",
         "import collegium.models",
         "import collegium.apps",
+        "import collegium.learning",
         "import collegium.bench.compare",
         "import collegium.kernel.memory, collegium.kernel.storage",
     ],
