@@ -17,6 +17,8 @@ from collegium.tasks.published import PUBLISHED, Published
 from collegium.tasks.question import Question, benchmark, shuffled
 from collegium.tasks.sources import VARIABLE, data_file
 from collegium.tasks.task import AnswerKind, Benchmark
+from collegium.tasks.twin import DESCRIPTION as TWIN_DESCRIPTION
+from collegium.tasks.twin import ORIGINAL, TWIN, solutions, twins
 
 GENERATED = "reasoning-gym"
 
@@ -94,6 +96,8 @@ def load(
     if name == CANARY:
         _check_split(name, split, _GENERATED_SPLITS[:2])
         return canary_benchmark(split, seed or 0, limit)
+    if base == TWIN:
+        return _load_twins(name, subset, split, limit, seed)
     if base in PUBLISHED and not (colon and not PUBLISHED[base].subsets):
         return _load_published(PUBLISHED[base], name, subset, split, limit, seed)
     if _is_path(name):
@@ -105,7 +109,7 @@ def load(
             description=f"questions of {path.name}",
             source=name,
         )
-    known = [*PUBLISHED, *_ALIASES, CANARY, f"{GENERATED}:gsm_symbolic"]
+    known = [*PUBLISHED, *_ALIASES, CANARY, TWIN, f"{GENERATED}:gsm_symbolic"]
     raise unknown_name("benchmark", name, known)
 
 
@@ -145,7 +149,12 @@ def benchmarks() -> list[BenchmarkInfo]:
         size=48,
         present=48,
     )
-    return [*generated, canary] + [_info(published) for published in PUBLISHED.values()]
+    original = _info(PUBLISHED["gsm8k"])
+    # How many have a twin is known when they are made, which takes a while.
+    twin = msgspec.structs.replace(
+        original, name=TWIN, description=TWIN_DESCRIPTION, size=None, present=None
+    )
+    return [*generated, canary, *(_info(published) for published in PUBLISHED.values()), twin]
 
 
 def _load_published(
@@ -164,6 +173,24 @@ def _load_published(
         split=split,
         description=published.description,
         source=source,
+    )
+
+
+def _load_twins(
+    name: str, subset: str, split: str, limit: int | None, seed: int | None
+) -> Benchmark:
+    published = PUBLISHED["gsm8k"]
+    _check_split(name, split, published.splits)
+    if ":" in name and subset != ORIGINAL:
+        raise unknown_name(f"part of {TWIN}", subset, [ORIGINAL])
+    made = twins(_only_in(split, published, ""), solutions(split), seed, limit)
+    changed = "those that have a twin" if subset else "with other numbers"
+    return benchmark(
+        made.originals if subset else made.changed,
+        name=name,
+        split=split,
+        description=TWIN_DESCRIPTION,
+        source=f"{published.home} ({published.licence}), {changed}; {made.source}",
     )
 
 
