@@ -1,8 +1,11 @@
 """The code book of profiles: which calls of a trace show which value of which line.
 
-Planning: a *plan* is a reply with worked steps before its answer, a list whose items later calls
-work on, or the choice of the tool that is used next. Two candidates for one prompt are two paths.
-A plan made from an earlier plan of the same agent is iterative.
+Planning: a *plan* is a reply with worked steps before its answer (in prose, or in the fields of a
+typed reply), a list whose items later calls work on, a field that is called a task or a step and
+is worked on, or the choice of the tool that is used next. A list of who is to work is none, nor is
+one of messages that its writer sends, nor what a tool gives that is read as a whole. Two
+candidates for one prompt are two paths, whoever they were told to be. A plan made from an earlier
+plan of the same agent, or from what came of it, is iterative.
 Memory: going on from one's own turns is short-term memory embedded in the core-agent; notes, files
 and SQL are extensions. What a later task reads of an earlier one is long-term.
 Profile: a system prompt is hand-crafted unless a model wrote it.
@@ -100,7 +103,10 @@ def _planning(trace: list[Event], plans: list[Event], lists: dict[int, list[str]
         yield "planning.process", "plan generation", plan.id
         how = "LM-powered" if isinstance(plan.call, Generate) else "rule-based"
         yield "planning.technique", how, plan.id
-        if len(users_of(lists.get(plan.id, []), plan, trace)) > 1:
+        # One after the other is a decomposition as well as all at once.
+        mine = [p for p in plans if p.id in lists and p.call.agent == plan.call.agent]
+        parts = {user for p in mine for user in users_of(lists[p.id], p, trace).values()}
+        if plan.id in lists and len(parts) > 1:
             yield "planning.process", "task decomposition", plan.id
     several = [
         p
@@ -109,7 +115,7 @@ def _planning(trace: list[Event], plans: list[Event], lists: dict[int, list[str]
     ]
     for plan in several or plans:
         yield "planning.strategy", "multi-path" if several else "single-path", plan.id
-    again = [p for p in plans if any(continues(p, q) for q in plans if q.id < p.id)]
+    again = [p for p in plans if any(continues(p, q, trace) for q in plans if q.id < p.id)]
     for plan in again or plans:
         yield "planning.style", "iterative" if again else "one-shot", plan.id
     for plan in plans:
