@@ -62,3 +62,23 @@ async def slow(request):
     """Never answers."""
     _note()
     await asyncio.sleep(600)
+
+
+def torn(request):
+    """Two decisions for ArgMed, and against each a side effect that nothing defeats."""
+    fields = request.schema["properties"]
+    about = request.messages[-1].text
+    if "option" in fields:  # the opening, then its rival
+        said = {name: "so it is" for name in fields}
+        return json.dumps(said | {"option": "B" if "a1" in about else "A"})
+    if "effect" in fields:
+        return json.dumps({"effect": "bleeding", "unwanted": "There is an open ulcer"})
+    rejected = ("side_effect", "alternative") if "a1: A" in about else ("side_effect",)
+    verdicts = {
+        name: {
+            "verdict": "reject" if name.endswith(rejected) else "accept",
+            "reason": f"{name} of this",
+        }
+        for name in fields
+    }
+    return json.dumps(verdicts)

@@ -204,3 +204,16 @@ def test_a_task_that_the_system_cannot_solve(shell):
                       PYTHONPATH=path)  # fmt: skip
     assert done.returncode == 2
     assert done.stderr.strip().endswith("maker cannot solve task 'task': it needs a task for text.")
+
+
+def test_argmed_draws_its_graph_and_abstains_when_no_decision_survives(shell):
+    done = shell("run", "argmed", "An attack of gout, and an open ulcer. What helps?",
+                 "--choice", "ibuprofen", "--choice", "aspirin", "--model", script("torn"),
+                 "--out", "graph")  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "No answer (the system abstained)" in done.stdout
+    assert "Optional decisions: none." in done.stdout
+    assert re.search(r"a1 \[out\] decision A", done.stdout)
+    assert re.search(r"<- a2 \[in\] belief: Side effect of A \(ibuprofen\): bleeding", done.stdout)
+    picture = (shell.folder / "graph/argument-graph.svg").read_text()
+    assert picture.startswith("<svg") and "ibuprofen" in picture
