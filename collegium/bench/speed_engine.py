@@ -4,7 +4,9 @@ Three debaters argue for three rounds. First all of it as users run it in fast m
 calls are computed together and shared beginnings are read once. Then the very same requests one by
 one with caching off. Both for the wheel's engine and, where ``collegium models tune`` installed
 one, for the engine built for this machine; and the first once more while another process keeps a
-core busy. Run it with ``python -m collegium.bench.speed_engine`` on a quiet machine.
+core busy. A network of DyLAN, whose agents read one another's replies too, is run once in fast mode
+for the share of its prompts that comes from the cache. Run it with
+``python -m collegium.bench.speed_engine`` on a quiet machine.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from collegium.bench.machine import machine
 from collegium.kernel import Generate, Kernel, Usage
 from collegium.models import LocalModel
 from collegium.models.native import find_native
+from collegium.systems.dylan import dylan
 from collegium.systems.mad import mad
 from collegium.tasks import load
 from collegium.tasks.task import Task
@@ -117,6 +120,21 @@ async def measure(name: str, engine: Engine) -> list[Row]:
     return rows
 
 
+async def measure_network(name: str) -> Row:
+    """A whole network of DyLAN in fast mode: no early stop, four agents, then the two best."""
+    (item,) = load("gsm-symbolic", split="validation", limit=1, seed=SEED).items
+    model = LocalModel(name, exact=False)
+    await model.count_tokens("start the engine before the clock")
+    kernel = Kernel(model, seed=SEED)
+    begin = perf_counter()
+    await dylan(item.task, kernel, early_stop=False)
+    made = row(
+        "dylan, no early stop", model.engine_kind, perf_counter() - begin, kernel.meter.usage
+    )
+    await model.aclose()
+    return made
+
+
 def ratios(rows: list[Row]) -> dict[str, Any]:
     """What the rows say: per engine, and of the engines to each other."""
     found: dict[str, Any] = {}
@@ -143,6 +161,7 @@ def main() -> None:
     model: str = parser.parse_args().model
     engines: list[Engine] = ["wheel", "native"] if find_native() else ["wheel"]
     rows = [r for engine in engines for r in asyncio.run(measure(model, engine))]
+    network = asyncio.run(measure_network(model))
     report = {
         "command": f"python -m collegium.bench.speed_engine --model {model}",
         "machine": machine(),
@@ -151,11 +170,12 @@ def main() -> None:
         "n": f"{AGENTS} debaters, {ROUNDS} rounds, {MAX_TOKENS} tokens each, one question",
         "rows": rows,
         "ratios": ratios(rows),
+        "networks": [network],
     }
     path = Path("results/bench/engine.json")
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n")
-    for r in rows:
+    for r in [*rows, network]:
         print(
             f"{r.engine:7} {r.name:32} {r.seconds:7.1f} s  "
             f"{r.tokens_per_second:6.1f} tokens/s  {r.cached_share:4.0%} cached"
