@@ -1,12 +1,12 @@
 r"""Layered agent networks: rating weights, agreement, and importance propagated backward.
 
-Notation: node (t, i) is agent i at layer t. w[t][j][i] is the weight of the edge from node
-(t-1, i) to node (t, j): how well agent j rated what agent i had said. I[t][i] is the importance of
+Notation: node (t, i) is agent i at layer t. w(t, j, i) is the weight of the edge from node
+(t-1, i) to node (t, j): how well agent j rated what agent i had said. I(t, i) is the importance of
 a node. All functions are pure; systems bring the ratings.
 
 1. Ratings of 1 to 5 become edge weights, which add up to 1 over what a node was shown.
 2. In the last layer, the nodes that gave the final answer share an importance of 1.
-3. Backward, I[t-1][i] = sum over j of w[t][j][i] I[t][j]. So every layer that ran adds up to 1.
+3. Backward, I(t-1, i) = sum over j of w(t, j, i) I(t, j). So every layer that ran adds up to 1.
 4. An agent's score is the sum over the layers, averaged over several questions. No labels needed.
 
 (Liu et al., 2023, "Dynamic LLM-Agent Network", section on the Agent Importance Score.)

