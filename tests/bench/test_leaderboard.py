@@ -175,7 +175,6 @@ def test_nothing_and_nonsense_are_refused(measured, tmp_path) -> None:
     assert reports_below(tmp_path) == []
 
 
-@pytest.mark.must_show("agents-review", 7)
 def test_the_drop_of_who_knows_the_answers_by_heart(collegium_data, tmp_path) -> None:
     # Two models of the same name: one has the published answers by heart, the other one computes.
     from collegium.tasks import load

@@ -341,7 +341,6 @@ SQUARE = block("def f(x):", "    return x * x")
 FITTED = block("def f(x):", "    return x * x if x < 3 else x + 1")  # right for 1 and 2, and 4: 5
 
 
-@pytest.mark.must_show("codecor", 7)
 @pytest.mark.parametrize(
     ("order", "tests", "wrong", "score", "tied", "square_wins"),
     [
@@ -377,7 +376,6 @@ async def test_the_trap_of_a_wrong_test(
         assert f"dropped 4 (judged wrong: No.): {TRAP}" in result.account
 
 
-@pytest.mark.must_show("codecor", 7)
 async def test_the_share_of_wrong_tests_is_measured_by_the_reference(collegium_data: Path) -> None:
     """Every other test is made wrong, and a judge drops all but one of these."""
     wrote: list[str] = []
@@ -408,7 +406,6 @@ async def test_the_share_of_wrong_tests_is_measured_by_the_reference(collegium_d
     assert (found.malformed, found.dropped_right, found.tasks_with_wrong) == (3, 0, 3)
 
 
-@pytest.mark.must_show("codecor", 7)
 async def test_published_suites_have_wrong_tests_enough_to_mislead(collegium_data: Path) -> None:
     """Tests that gpt-3.5-turbo wrote: the reference solution fails many of them."""
     assert published_suites()["HumanEval/150"][0] == "assert x_or_y(3, 5, 6) == 5"

@@ -320,7 +320,6 @@ def test_a_rule_of_ones_own() -> None:
     assert consensus([1, 2, 3, 9], near) == 1  # 2 has the support of 1 and 3
 
 
-@pytest.mark.must_show("halo", 7)
 @pytest.mark.parametrize(
     ("switches", "missing"),
     [

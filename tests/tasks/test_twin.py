@@ -27,7 +27,6 @@ def figures(text: str) -> list[str]:
     return re.split(r"\d[\d,]*(?:\.\d+)?", text)
 
 
-@pytest.mark.must_show("agents-review", 7)
 def test_fifty_real_questions_with_other_numbers(data) -> None:
     changed, original = load("gsm8k-twin", limit=50), load("gsm8k-twin:original", limit=50)
     assert len(changed.items) == len(original.items) == 50
@@ -49,7 +48,6 @@ def test_fifty_real_questions_with_other_numbers(data) -> None:
         assert recompute(made, new) == Fraction(twin.reference)
 
 
-@pytest.mark.must_show("agents-review", 7)
 async def test_a_twin_judges_its_own_answer(data) -> None:
     for twin, item in zip(load("gsm8k-twin", limit=20).items,
                           load("gsm8k-twin:original", limit=20).items, strict=True):  # fmt: skip
@@ -57,7 +55,6 @@ async def test_a_twin_judges_its_own_answer(data) -> None:
         assert not (await twin.score(item.reference)).correct
 
 
-@pytest.mark.must_show("agents-review", 7)
 def test_what_is_left_out_is_counted(data) -> None:
     questions = read_gsm8k("test", "")
     made = twins(questions, solutions("test"), seed=0)

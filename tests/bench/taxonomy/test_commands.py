@@ -33,7 +33,6 @@ def test_classify_a_run_a_system_and_a_file(command, debate, named: str) -> None
         assert words in printed
 
 
-@pytest.mark.must_show("collaboration-survey", 4)
 def test_check_prints_both_sides(command, debate) -> None:
     (found,) = json.loads(command(["taxonomy", "check", "last", "--json"]).stdout)
     verdicts = {c["dimension"]: c["verdict"] for c in found["check"]}
@@ -50,7 +49,6 @@ def test_check_prints_both_sides(command, debate) -> None:
     assert command(["taxonomy", "check", str(debate), "--paper", "mad"]).exit_code == 0
 
 
-@pytest.mark.must_show("collaboration-survey", 4)
 async def test_a_mismatch_is_printed(command, tmp_path) -> None:
     trace = Trace()
     trace.events = await dylan_run()

@@ -121,7 +121,6 @@ CHECKS = {  # system: run, what is declared, what is observed where it differs
 }  # fmt: skip
 
 
-@pytest.mark.must_show("collaboration-survey", 4)
 @pytest.mark.parametrize("slug", CHECKS)
 async def test_declared_is_held_against_a_run_and_a_mismatch_is_shown(slug: str) -> None:
     play, wanted, apart = CHECKS[slug]
@@ -145,7 +144,6 @@ async def test_declared_is_held_against_a_run_and_a_mismatch_is_shown(slug: str)
 RECORDED = Path(__file__).parents[2] / "recordings" / "recorded"
 
 
-@pytest.mark.must_show("collaboration-survey", 4)
 @pytest.mark.parametrize("task", [EASY, CHOICE], ids=lambda t: t.id)
 async def test_a_debate_of_the_embedded_model_is_what_is_declared(task: Task) -> None:
     file = RECORDED / f"systems_on_the_embedded_model-{task.id}-mad.local-small.jsonl"
@@ -156,7 +154,6 @@ async def test_a_debate_of_the_embedded_model_is_what_is_declared(task: Task) ->
     assert set(verdicts.values()) == {"agrees"}, verdicts
 
 
-@pytest.mark.must_show("collaboration-survey", 4)
 async def test_dylan_is_layers_over_turns_and_its_ranker_chooses() -> None:
     compared = {c.dimension: c for c in check("dylan", await dylan_run())}
     assert "Unrolled over turns there are" in compared["structure"].observed.why
