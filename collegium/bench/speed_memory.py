@@ -351,7 +351,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         rows, version = asyncio.run(measure(options, Path(folder)))
     report = {
-        "command": " ".join(["python -m collegium.bench.speed_memory", *sys.argv[1:]]),
+        "command": "python -m collegium.bench.speed_memory --concordia PYTHON",
         "machine": machine(),
         "python": sys.version.split()[0],
         "seed": SEED,

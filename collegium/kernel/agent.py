@@ -84,6 +84,7 @@ class Agent:
         images: Sequence[Image] = ...,
         tools: bool = ...,
         logprobs: int = ...,
+        beams: int = ...,
         adapters: Sequence[tuple[str, float]] = ...,
         keep: bool = ...,
         repair: bool = ...,
@@ -104,6 +105,7 @@ class Agent:
         images: Sequence[Image] = ...,
         tools: bool = ...,
         logprobs: int = ...,
+        beams: int = ...,
         adapters: Sequence[tuple[str, float]] = ...,
         keep: bool = ...,
         repair: bool = ...,
@@ -123,6 +125,7 @@ class Agent:
         images: Sequence[Image] = (),
         tools: bool = False,
         logprobs: int = 0,
+        beams: int = 1,
         adapters: Sequence[tuple[str, float]] = (),
         keep: bool = False,
         repair: bool = True,
@@ -144,6 +147,7 @@ class Agent:
             images: Pictures that go with the prompt.
             tools: Whether the model may ask for the agent's tools natively.
             logprobs: Alternatives per token to report.
+            beams: Width of a beam search for the likeliest text (embedded models); 1: sampling.
             adapters: LoRA adapters to apply, as (name, scale).
             keep: Go on from the history and add both turns to it (single replies only).
             repair: Whether to ask once more when a reply does not fit.
@@ -173,6 +177,7 @@ class Agent:
             schema=wanted.schema,
             tools=self._specs() if tools else (),
             logprobs=logprobs,
+            beams=beams,
             adapters=tuple(adapters),
             sources=tuple(sources),
             priority=self.priority,

@@ -160,6 +160,7 @@ class Generate(Call, frozen=True, kw_only=True, tag="generate", omit_defaults=Tr
         outcome: How the turn is to be labelled in training data ("fix" for a repair,
             "teacher" for a stronger model's turn).
         priority: Higher ones go first where the scheduler heeds it.
+        beams: Width of a beam search for the likeliest text, on models that search; 1: sampling.
     """
 
     role: str
@@ -177,6 +178,7 @@ class Generate(Call, frozen=True, kw_only=True, tag="generate", omit_defaults=Tr
     prefill: bool = False
     outcome: Outcome = "ok"
     priority: int = 0
+    beams: int = 1
 
 
 class UseTool(Call, frozen=True, kw_only=True, tag="use-tool"):

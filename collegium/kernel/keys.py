@@ -31,4 +31,6 @@ def request_key(call: Generate) -> str:
         call.adapters,
         call.prefill,
     )
+    if call.beams > 1:
+        decisive = (*decisive, call.beams)
     return blake2b(_encode(decisive), digest_size=16).hexdigest()

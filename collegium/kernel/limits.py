@@ -145,7 +145,8 @@ class Meter:
         self._check(call)
         prompt = prompt_estimate(call)
         wanted = call.max_tokens if call.max_tokens is not None else limit
-        room = (limit - self.usage.tokens - self._reserved - prompt) // call.n
+        width = call.n * call.beams  # every beam is written and paid for
+        room = (limit - self.usage.tokens - self._reserved - prompt) // width
         if room < wanted and self._reserved:
             return None
         if room < MIN_COMPLETION:
@@ -153,11 +154,11 @@ class Meter:
                 raise BudgetTooSmall(
                     f"a budget of {limit} tokens is too small for one call: the prompt "
                     f"alone takes about {prompt}; allow at least "
-                    f"{prompt + call.n * MIN_COMPLETION}."
+                    f"{prompt + width * MIN_COMPLETION}."
                 )
             raise LimitReached(f"the limit of {limit} tokens is used up.")
         cap = min(room, wanted)
-        reserved = prompt + cap * call.n
+        reserved = prompt + cap * width
         self._reserved += reserved
         if cap != call.max_tokens:
             call = msgspec.structs.replace(call, max_tokens=cap)

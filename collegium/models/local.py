@@ -11,6 +11,7 @@ from weakref import WeakKeyDictionary
 
 from collegium.errors import BadInput, ModelError, Transient, unknown_name
 from collegium.kernel.calls import Generate, Reply, Usage
+from collegium.models.beams import BeamGeneration, check_beams, search
 from collegium.models.chat import Draft, chat_body, read_events, read_usage
 from collegium.models.engine import (
     Engine,
@@ -138,6 +139,8 @@ class LocalModel:
             ModelError: The engine refuses the request.
         """
         lora = self.check(request)
+        if request.beams > 1:
+            return (await search(await self._beams(request)),)
         engine = await self.engine()
         drafts: list[Draft] = []
         async with engine.gate.enter(alone=self.exact):
@@ -171,17 +174,40 @@ class LocalModel:
         bound = request.schema or request.tools or request.logprobs or request.prefill
         return request.n == 1 and not bound
 
-    async def start(self, request: Generate, on_text: OnText | None = None) -> LocalGeneration:
-        """Prepare a sample that a scheduler writes slice by slice.
+    async def start(
+        self, request: Generate, on_text: OnText | None = None
+    ) -> LocalGeneration | BeamGeneration:
+        """Prepare a sample, or a beam search, that a scheduler writes slice by slice.
 
         Raises:
             ContextTooLong: The prompt has more tokens than a slot.
         """
         self.check(request)
+        if request.beams > 1:
+            return await self._beams(request)
+        return LocalGeneration(self, request, await self._prompt(request), on_text)
+
+    async def _beams(self, request: Generate) -> BeamGeneration:
+        if self.exact:
+            raise BadInput(
+                "beam search computes beams together, which is not bit-identical; ask for it with "
+                "--fast (exact=False)."
+            )
+        return BeamGeneration(self, request, await self._prompt(request), await self._ends())
+
+    async def _prompt(self, request: Generate) -> list[int]:
         prompt = await prompt_tokens(self, request)
         if len(prompt) >= self.context:
             raise context_too_long(self.name, request, len(prompt), self.context)
-        return LocalGeneration(self, request, prompt, on_text)
+        return prompt
+
+    async def _ends(self) -> list[int]:
+        """The tokens that end a reply."""
+        engine = await self.engine()
+        async with self._reporting(engine):
+            props = await self._client().get(f"{engine.address}/props", headers=_key(engine))
+        body = {"content": props.raise_for_status().json()["eos_token"], "parse_special": True}
+        return (await self.post("/tokenize", body))["tokens"]
 
     async def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         """Put a question to the engine's own interface, beside others that use it.
@@ -232,6 +258,8 @@ class LocalModel:
             not request.messages or request.messages[-1].role != "assistant" or request.tools
         ):
             raise BadInput("prefill needs an assistant's turn as last message, and no tools.")
+        if request.beams > 1:
+            check_beams(request, self._slots)
         for adapter, _ in request.adapters:
             if adapter not in self._adapters:
                 raise unknown_name("adapter", adapter, self._adapters)

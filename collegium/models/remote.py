@@ -204,6 +204,10 @@ class RemoteModel:
         return stream.get()
 
     def _settings(self, request: Generate, i: int) -> ModelSettings:
+        if request.beams > 1:
+            raise BadInput(
+                f"{self.name!r} does not search with beams; ask an embedded model, or use beams=1."
+            )
         settings: dict[str, Any] = {
             "temperature": request.temperature,
             "timeout": self._timeout,

@@ -35,6 +35,7 @@ _DECISIVE = (
     "logprobs",
     "adapters",
     "prefill",
+    "beams",
 )
 
 

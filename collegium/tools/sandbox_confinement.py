@@ -39,7 +39,8 @@ class SandboxLimits(Struct, frozen=True):
     """What one sandboxed run may spend.
 
     Args:
-        seconds: Wall-clock time in seconds.
+        seconds: Wall-clock time in seconds; more than processor time, so that a busy machine does
+            not fail a program that would be quick on a quiet one.
         cpu_seconds: Processor time of any one process, in whole seconds.
         memory_bytes: Memory in bytes: address space of any one process, and physical memory of
             all of them together.
@@ -50,7 +51,7 @@ class SandboxLimits(Struct, frozen=True):
         output_bytes: Size of standard output, and of standard error, in bytes.
     """
 
-    seconds: float = 10.0
+    seconds: float = 30.0
     cpu_seconds: int = 10
     memory_bytes: int = 512 * MIB
     processes: int = 32

@@ -43,6 +43,11 @@ async def test_a_reply_comes_with_text_usage_and_finish(server: OpenAIServer) ->
     await model.aclose()
 
 
+async def test_a_search_with_beams_is_refused(server: OpenAIServer) -> None:
+    with pytest.raises(BadInput, match="beams"):
+        await remote(server).generate(ask("x", beams=2))
+
+
 async def test_every_setting_reaches_the_server(server: OpenAIServer) -> None:
     request = ask(
         "x", temperature=0.3, top_p=0.8, max_tokens=17, stop=("END", "\n\n"), seed=40, n=3

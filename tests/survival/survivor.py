@@ -20,6 +20,7 @@ from collegium.systems import Result, system
 from collegium.tasks.task import Task
 
 LEDGER = Path(os.environ["LEDGER"])
+SLOW_FROM = int(os.environ.get("SLOW_FROM", "1000"))
 
 
 def pay(item: str) -> str:
@@ -72,6 +73,8 @@ async def main() -> None:
         nonlocal done
         done += not kept
         print("done", done, flush=True)
+        if done >= SLOW_FROM:  # whoever reads this has time to do something in the middle
+            time.sleep(0.2)
 
     report = await acompare(
         ["survivor"],

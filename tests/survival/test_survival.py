@@ -41,12 +41,12 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 class Program:
     """The program under test, from one start to its end."""
 
-    def __init__(self, folder: Path, disk: Path) -> None:
+    def __init__(self, folder: Path, disk: Path, slow_from: int = 1000) -> None:
         self.process = subprocess.Popen(
             [sys.executable, "-m", "tests.survival.survivor", str(folder / "q.csv"),
              str(disk / "runs.db")],
             cwd=ROOT,
-            env={**os.environ, "LEDGER": str(folder / "ledger")},
+            env={**os.environ, "LEDGER": str(folder / "ledger"), "SLOW_FROM": str(slow_from)},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -75,7 +75,7 @@ def test_a_run_survives(tmp_path: Path, small_disk: Path) -> None:
     (tmp_path / "q.csv").write_text("question,answer\n" + "\n".join(lines) + "\n")
 
     # The engine dies, and comes back by itself; then the user loses patience, twice.
-    first = Program(tmp_path, small_disk)
+    first = Program(tmp_path, small_disk, slow_from=60)
     first.line("done", 20)
     os.kill(first.engine, signal.SIGKILL)
     first.line("done", 60)
@@ -86,7 +86,7 @@ def test_a_run_survives(tmp_path: Path, small_disk: Path) -> None:
     assert status != 0
 
     # The disk fills up in the middle.
-    second = Program(tmp_path, small_disk)
+    second = Program(tmp_path, small_disk, slow_from=20)
     second.line("done", 20)
     filler = small_disk / "filler"
     with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):

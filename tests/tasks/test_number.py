@@ -1,4 +1,3 @@
-import time
 from decimal import Decimal
 from fractions import Fraction
 
@@ -138,11 +137,10 @@ def test_the_last_box_that_closes(text: str, inside: str | None) -> None:
     assert boxed(text) == inside
 
 
+@pytest.mark.timeout(300)  # time that grows with the square of the length would take hours
 def test_reading_is_quick_whatever_a_model_repeats() -> None:
-    started = time.monotonic()
     for unit in ("\\boxed{", "1,", "\\frac{1}", "1 ", "$", "-", "1/", "{", "1e"):
         final_number(unit * 20_000)
-    assert time.monotonic() - started < 5
 
 
 @pytest.mark.parametrize(
