@@ -18,6 +18,10 @@ import pytest
 if TYPE_CHECKING:
     from collegium.models.model import Model
 
+# How long one example takes says more about the machine than about the code.
+settings.register_profile("collegium", deadline=None)
+settings.load_profile("collegium")
+
 Check = tuple[str, int]
 
 RECORDINGS = Path(__file__).with_name("recordings")
