@@ -162,6 +162,7 @@ class Policy(
         tools: Rules by name of the tool. Other calls of the kernel have names with an ``@``:
             ``@send``, ``@remember``, ``@store``, ``@ask-human`` and so on.
         default: What becomes of calls to tools without rules.
+        fallback: What follows a block where no rule decides.
         limits: What the run may spend.
         loops: Ends a run that goes in circles; None: it is not looked for.
         ask: How the user is asked.
@@ -170,16 +171,22 @@ class Policy(
 
     tools: dict[str, tuple[Rule, ...]] = {}
     default: Literal["block", "allow"] = "block"
+    fallback: Fallback = "message"
     limits: Budget = Budget()
     loops: Loops | None = None
     ask: Ask = Ask()
     specs: tuple[SpecEntry, ...] = ()
 
 
-def in_order(rules: tuple[Rule, ...]) -> tuple[Rule, ...]:
-    """The rules of a tool in the order in which they are tried (step 1 of the algorithm).
+def order(rule: Rule) -> tuple[int, bool]:
+    """The place of a rule among the others of its tool (step 1 of the algorithm).
 
     Ascending priority; at equal priority those that forbid come before those that allow, whatever
     the order in which they were written.
     """
-    return tuple(sorted(rules, key=lambda rule: (rule.priority, rule.effect == "allow")))
+    return rule.priority, rule.effect == "allow"
+
+
+def in_order(rules: tuple[Rule, ...]) -> tuple[Rule, ...]:
+    """The rules of a tool in the order in which they are tried."""
+    return tuple(sorted(rules, key=order))
