@@ -91,6 +91,8 @@ async def run_job(
         scheduler=scheduler,
         name=f"{entry.label}/{item.task.id}",
     )
+    if guarding is not None:
+        guarding.bind(kernel, item.task.text)
     answer: Any = None
     notes: dict[str, Any] = {}
     limited = error = ""

@@ -13,7 +13,8 @@ from collegium.guard.check import Change, Guard, Human, arguments_of, name_of
 from collegium.guard.decide import Compiled
 from collegium.guard.loops import LoopGuard
 from collegium.guard.policy import Policy, SpecEntry
-from collegium.kernel import Call, Limits, Tool
+from collegium.guard.update import Writer
+from collegium.kernel import Call, Kernel, Limits, Tool
 from collegium.kernel.kernel import Interceptor
 
 
@@ -77,6 +78,7 @@ class Guarding:
     Attributes:
         guard: Keeps the rules.
         loops: Looks for loops, if the policy says so.
+        writer: Has rules written, if the policy says so.
         interceptors: All of them, outermost first. They belong outside other interceptors.
 
     Raises:
@@ -98,9 +100,17 @@ class Guarding:
         self.interceptors: list[Interceptor] = [self._account]
         if self.loops is not None:
             self.interceptors.append(self.loops)
+        self.writer = Writer(self.guard, policy.written, human) if policy.written else None
+        if self.writer is not None:
+            self.interceptors.append(self.writer)
         self.interceptors.append(self.guard)
         if policy.specs:
             self.interceptors.append(_specifications(policy.specs))
+
+    def bind(self, kernel: Kernel, request: str) -> None:
+        """Say which kernel runs the calls, and what the user wants, before the run begins."""
+        if self.writer is not None:
+            self.writer.bind(kernel, request)
 
     @property
     def refusals(self) -> tuple[Refusal, ...]:
