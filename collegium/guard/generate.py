@@ -11,6 +11,7 @@ an update had taken it from a poisoned result.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
@@ -226,16 +227,14 @@ def provenance(policy: Policy, request: str, results: Iterable[str] = ()) -> lis
         request: The user's request.
         results: What tools returned.
     """
-    asked = _folded(request)
-    seen = [_folded(result) for result in results]
+    texts = [*results]
 
     def source(rule: Rule, value: Any) -> Source:
         if rule.origin == "human":
             return "human"
-        text = _folded(value if isinstance(value, str) else msgspec.json.encode(value).decode())
-        if text in asked:
+        if _names(request, value):
             return "request"
-        return "result" if any(text in result for result in seen) else "model"
+        return "result" if any(_names(text, value) for text in texts) else "model"
 
     return [
         Provenance(tool=tool, argument=argument, value=value, source=source(rule, value))
@@ -257,5 +256,9 @@ def _listed(schema: Any) -> list[Any]:
     return found + [value for part in inner for value in _listed(part)]
 
 
-def _folded(text: str) -> str:
-    return " ".join(text.split()).casefold()
+def _names(text: str, value: Any) -> bool:
+    """Whether a text names a value, whatever the case: as a whole, not as a part of a word."""
+    said = value if isinstance(value, str) else msgspec.json.encode(value).decode()
+    words = [re.escape(word) for word in said.casefold().split()]
+    named = r"(?<!\w)" + r"\s+".join(words) + r"(?!\w)"
+    return bool(words) and re.search(named, text.casefold()) is not None
