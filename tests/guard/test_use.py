@@ -19,9 +19,10 @@ import collegium as co
 from collegium.bench.compare import plan
 from collegium.bench.records import Report
 from collegium.bench.summary import blocked_calls
-from collegium.errors import BadInput, PolicyError
-from collegium.guard import Budget, Policy, Rule, SpecEntry, interceptors, run_limits
-from collegium.kernel import Limits, RunStore
+from collegium.errors import BadInput, Blocked, PolicyError
+from collegium.guard import Budget, Label, Policy, Rule, SpecEntry, interceptors, run_limits
+from collegium.guard.use import holds_at
+from collegium.kernel import Limits, RunStore, Send, UseTool, tool
 from tests.cli.shell import ROOT, Shell, script
 
 DENY = "tools: {}\n"
@@ -90,7 +91,8 @@ async def test_a_comparison_holds_every_system_to_the_policy(home: Path, questio
     assert all(e.startswith("the policy blocked @send") for e in ended)
     assert report.policy == Policy()
     again = msgspec.json.decode(msgspec.json.encode(report), type=Report)
-    assert (again.policy, again.systems) == (report.policy, report.systems)
+    assert again.policy == report.policy
+    assert [r.blocked for r in again.systems] == [r.blocked for r in report.systems]
     said = blocked_calls(mad.blocked)
     assert said.startswith("the policy blocked ") and "@send" in said
 
@@ -118,6 +120,23 @@ def test_specifications_go_to_their_checker_or_are_refused() -> None:
     else:
         with pytest.raises(BadInput):  # p has no meaning: there is no label of that name
             interceptors(policy)
+
+
+def test_what_a_label_means() -> None:
+    @tool
+    def pay(amount: float, to: str = "bank") -> str:
+        """Pay."""
+        return ""
+
+    large = Label(tool="pa*", when={"amount": {"minimum": 100}, "to": {"const": "bank"}})
+    holds = holds_at(large, {"pay": pay})
+    assert holds(UseTool(agent="a", tool="pay", arguments={"amount": "150"}))
+    assert not holds(UseTool(agent="a", tool="pay", arguments={"amount": 50}))
+    assert not holds(UseTool(agent="a", tool="read", arguments={"amount": 150, "to": "bank"}))
+    sent = holds_at(Label(tool="@send", when={"to": {"const": "bob"}}), {})
+    assert sent(Send(agent="a", to="bob", text="x")) and not sent(Send(agent="a", to="c", text="x"))
+    with pytest.raises(Blocked, match="cannot be checked"):
+        holds(UseTool(agent="a", tool="pay", arguments={"amount": float("nan")}))
 
 
 async def test_concurrent_runs_do_not_share_what_they_count(home: Path) -> None:
