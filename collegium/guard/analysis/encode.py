@@ -374,10 +374,16 @@ class Encoder:
         return self.z3.Range(*ends)
 
     def _all(self, formulas: Iterable[Any]) -> Any:
-        return self.z3.And(self.z3.BoolVal(True, self.context), *formulas)
+        found = list(formulas)
+        if len(found) == 1:
+            return found[0]
+        return self.z3.And(found) if found else self.z3.BoolVal(True, self.context)
 
     def _any(self, formulas: Iterable[Any]) -> Any:
-        return self.z3.Or(self.z3.BoolVal(False, self.context), *formulas)
+        found = list(formulas)
+        if len(found) == 1:
+            return found[0]
+        return self.z3.Or(found) if found else self.z3.BoolVal(False, self.context)
 
     def _if(self, condition: Any, formula: Any) -> Any:
         return self.z3.Implies(condition, formula)

@@ -1,0 +1,103 @@
+"""The formulas say what enforcement does: for random conditions and random values."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+from hypothesis import assume, example, given, settings
+from hypothesis import strategies as st
+
+from collegium.errors import PolicyError
+from collegium.guard.analysis import Satisfiable, Unsatisfiable, satisfiable
+from collegium.guard.analysis.encode import Encoder
+from collegium.guard.analysis.regex import Unsupported
+from collegium.guard.conditions import compile_schema
+from tests.guard.analysis.strategies import patterns, schemas, texts, values
+
+z3 = pytest.importorskip("z3")
+
+
+def enforced(schema: Any) -> Any:
+    """The check of a condition; conditions that are not of the language are passed over."""
+    try:
+        return compile_schema(schema)
+    except PolicyError:
+        assume(False)
+
+
+def modelled(schema: Any, tried: list[Any]) -> Iterable[bool]:
+    """Whether the formula of a schema is true of each value."""
+    encoder = Encoder(z3.Context())
+    slot = encoder.slot([schema, *({"const": value} for value in tried)])
+    solver = z3.Solver(ctx=encoder.context)
+    solver.set("timeout", 5000)
+    solver.add(*encoder.sound, encoder.holds(schema, slot))
+    for value in tried:
+        answer = solver.check(encoder.equals(value, slot))
+        assert answer != z3.unknown
+        yield answer == z3.sat
+
+
+def agree(schema: Any, tried: list[Any]) -> None:
+    accepts = enforced(schema)
+    try:
+        said = list(modelled(schema, tried))
+    except Unsupported:
+        assume(False)
+    else:
+        assert said == [accepts(value) for value in tried], (schema, tried)
+
+
+def several(of: st.SearchStrategy[Any]) -> st.SearchStrategy[list[Any]]:
+    return st.lists(of, min_size=3, max_size=5)
+
+
+@settings(max_examples=150, deadline=None, derandomize=True, database=None)
+@given(schemas, several(values))
+@example({"type": "integer"}, [1, 1.0, 1.5, True, "1", None, 2**70])
+@example({"enum": [1]}, [1, 1.0, True, [1]])
+@example({"enum": [True]}, [1, 1.0, True])
+@example({"maximum": 100}, [100, 101, "150", None])
+@example({"multipleOf": 0.01}, [0.07, 0.075, 4.35, 1e22, 3])
+@example({"const": 1e23}, [10**23, 1e23, int(1e23)])
+@example({"maximum": 2.0**53}, [2**53, 2**53 + 1, 2.0**53])
+@example({"items": {"type": "string"}}, [[], ["a"], ["a", 1], "a"])
+@example({"not": {"items": {"const": 0}}}, [[], [0], [0, 0, 1], [0, 0, 0]])
+@example({"oneOf": [True, True]}, [None])
+@example({"then": False, "if": {"type": "string"}}, ["a", 1])
+@example({"additionalProperties": False, "properties": {"a": True}}, [{"a": 1}, {"b": 1}, {}])
+def test_a_condition_means_what_enforcement_says(schema: Any, tried: list[Any]) -> None:
+    agree(schema, tried)
+
+
+@settings(max_examples=200, deadline=None, derandomize=True, database=None)
+@given(patterns, several(texts))
+@example("^a$", ["a", "a\n", "b\na"])
+@example("a$", ["a\n", "b\na"])
+@example("^.$", ["\n", "\r", "\x85", "\u2028", "\u2029", "\0", "a"])
+@example(r"^\d$", ["1", "٣"])
+@example(r"^\w$", ["a", "é", "\u212a", "_", "-"])
+@example(r"^\s$", [" ", "\ufeff", "\x85", "\u180e", "\u2003", "\xa0", "\x1c", "\x0b"])
+@example(r"^[^\s]$", [" ", "\ufeff", "\x85", "\u180e"])
+@example("(^|,)a(,|$)", ["ba", "b,a", "a,b", "a", "ab"])
+@example("(a|^)b", ["xb", "b", "ab"])
+@example("(?:a^)?b", ["cb", "b"])
+@example("(?:^)*a", ["ba"])
+@example("^a|b$", ["xb", "ax", "xx"])
+@example("^[^a]$", ["\n", "a", "b"])
+@example("^..$", ["ab", "é1"])
+@example("^[a-f-z]$", ["-", "y", "z"])
+@example("(?:a|^b|c$)+", ["a", "ba", "xba", "ac", "xc", "cx"])
+def test_a_pattern_is_searched_for_as_enforcement_does(pattern: str, tried: list[str]) -> None:
+    agree({"pattern": pattern}, tried)
+
+
+@settings(max_examples=100, deadline=None, derandomize=True, database=None)
+@given(schemas, several(values))
+def test_what_is_proved_impossible_never_happens(schema: Any, tried: list[Any]) -> None:
+    accepts = enforced(schema)
+    verdict = satisfiable(schema)
+    if isinstance(verdict, Satisfiable):
+        assert accepts(verdict.witness)
+    elif isinstance(verdict, Unsatisfiable):
+        assert not any(accepts(value) for value in tried)
