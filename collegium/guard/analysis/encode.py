@@ -60,7 +60,7 @@ _TYPES = {
     "array": ARRAY,
     "object": OBJECT,
 }
-_ANNOTATIONS = frozenset(("title", "description", "default", "examples", "$comment", "deprecated"))
+ANNOTATIONS = frozenset(("title", "description", "default", "examples", "$comment", "deprecated"))
 _SAME = ("anyOf", "allOf", "oneOf")
 _BOUNDS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
 
@@ -203,7 +203,7 @@ class Encoder:
         return self._all(
             self._keyword(keyword, schema, slot)
             for keyword in schema
-            if keyword not in _ANNOTATIONS and keyword not in ("then", "else")
+            if keyword not in ANNOTATIONS and keyword not in ("then", "else")
         )
 
     def _keyword(self, keyword: str, schema: dict[str, Any], slot: Slot) -> Any:

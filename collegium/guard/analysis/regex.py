@@ -87,7 +87,9 @@ def _of(text: str) -> Ranges:
 
 DIGIT = ranges((0x30, 0x39))
 WORD = ranges((0x30, 0x39), (0x41, 0x5A), (0x5F, 0x5F), (0x61, 0x7A))
-SPACE = ranges(*_of("\t\n\v\f\r \u00a0\u1680\u2028\u2029\u202f\u205f\u3000\ufeff"), (0x2000, 0x200A))
+SPACE = ranges(
+    *_of("\t\n\v\f\r \u00a0\u1680\u2028\u2029\u202f\u205f\u3000\ufeff"), (0x2000, 0x200A)
+)
 DOT = complement(_of("\n\r\u2028\u2029"))
 ANY = Chars(ranges((0, LAST)))
 EMPTY = Seq(())

@@ -42,7 +42,9 @@ _classes = st.builds(
 _atoms = st.one_of(
     st.sampled_from(list("ab1_-é@A \n&~#")),
     st.sampled_from([".", r"\d", r"\D", r"\w", r"\W", r"\s", r"\S", r"\.", r"\@", r"\]", r"\n"]),
-    st.sampled_from([r"\x61", r"\u0061", r"\t", r"\f", r"\-", r"\{", r"\$", "^", "$", "", "^", "$"]),
+    st.sampled_from(
+        [r"\x61", r"\u0061", r"\t", r"\f", r"\-", r"\{", r"\$", "^", "$", "", "^", "$"]
+    ),
     _classes,
 )
 patterns = st.recursive(
