@@ -1,4 +1,4 @@
-"""What policies mean, proved: which calls they let through, and which changes let more through.
+r"""What policies mean, proved: which calls they let through, and which changes let more through.
 
 The analysis of Progent (arXiv 2504.11703) with an SMT solver (Z3). A condition becomes a formula
 over an unknown JSON value (:mod:`~collegium.guard.analysis.encode`), a pattern the language of the
@@ -16,9 +16,9 @@ unknown, and the unknown counts against the policy.
 
 Paper vs code vs ours
 ---------------------
-* The authors' encoder gives up on ``^``, ``$`` and ``\\b``; the exception, like a time-out, is taken
-  for "no counterexample", so an update with any anchored pattern may widen the policy. Here anchors
-  are expressed, wherever they stand, and what is not expressed (``\\b``) refuses the update.
+* The authors' encoder gives up on ``^``, ``$`` and ``\b``; the exception, like a time-out, is
+  taken for "no counterexample", so an update with any anchored pattern may widen the policy. Here
+  anchors are expressed, wherever they stand, and what is not (``\b``) refuses the update.
 * Their analysis matches whole texts, while enforcement searches. Here both search.
 * They compare argument by argument. Here the calls are compared that the rules let through in their
   order, with arguments left out, and after what rules install.

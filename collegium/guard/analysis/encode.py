@@ -9,8 +9,7 @@ written as, one above is the integer that it is (:func:`exact`). That is how the
 divides, so neither rounding nor a type of its own for integers is needed. Every divisor that is
 asked about is a whole number of steps of one grid, so divisibility is a question of integers.
 
-*Strings* are sequences of code points. The solver knows those up to U+2FFFF. All above it are
-alike to every schema that is taken here, so they share what Unicode leaves free: the surrogates.
+*Strings* are sequences of code points (:mod:`collegium.guard.analysis.strings`).
 
 *Arrays* are a length and some items that stand for all. ``items: S`` says that every item is S, so
 what is wrong with an array shows in one item for each such S; more items than that, and than the
@@ -26,19 +25,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from math import gcd, lcm
-from typing import Any
+from typing import Any, Literal
 
-from collegium.guard.analysis.regex import (
-    LAST,
-    Alt,
-    Anchor,
-    Chars,
-    Node,
-    Repeat,
-    Seq,
-    Unsupported,
-)
-from collegium.guard.analysis.search import searched
+from collegium.guard.analysis.regex import Unsupported
+from collegium.guard.analysis.strings import Strings
 from collegium.guard.policy import Schema
 
 NULL, BOOLEAN, NUMBER, STRING, ARRAY, OBJECT = range(6)
@@ -46,10 +36,7 @@ NULL, BOOLEAN, NUMBER, STRING, ARRAY, OBJECT = range(6)
 MAX_SLOTS = 400
 """Most values, one inside another, that one question may be about."""
 
-TOP = 0x2FFFF
-"""The last code point that the solver knows."""
-
-SURROGATES = (0xD800, 0xDFFF)
+Lengths = Literal["languages", "numbers"]
 
 _TYPES = {
     "null": NULL,
@@ -105,7 +92,7 @@ class Slot:
     others: list[Slot] = field(default_factory=list)
 
     def walk(self) -> Iterator[Slot]:
-        """This slot and all those inside it."""
+        """The slot and all those inside it."""
         yield self
         for inner in (*self.items, *self.properties.values(), *self.others):
             yield from inner.walk()
@@ -116,16 +103,20 @@ class Encoder:
 
     Args:
         context: A ``z3.Context``; one for each question, so that questions may run in parallel.
+        lengths: Whether the length of a text is a number beside it, or a bound on it a language.
+            They say the same; the solver is good at one where it is lost with the other.
     """
 
-    def __init__(self, context: Any) -> None:
+    def __init__(self, context: Any, lengths: Lengths = "languages") -> None:
         import z3
+
+        self.lengths = lengths
 
         self.z3, self.context = z3, context
         self.sound: list[Any] = []
         """What is true of every value: assert it beside the formulas."""
         self._count = 0
-        self._patterns: dict[str, Any] = {}
+        self.strings = Strings(context)
 
     def slot(self, schemas: Iterable[Schema]) -> Slot:
         """A value that some schemas will be asked about.
@@ -218,10 +209,9 @@ class Encoder:
         if keyword in _BOUNDS or keyword == "multipleOf":
             return self._if(slot.kind == NUMBER, self._number(keyword, value, slot))
         if keyword == "pattern":
-            return self._if(slot.kind == STRING, z3.InRe(slot.text, self._language(value)))
+            return self._if(slot.kind == STRING, z3.InRe(slot.text, self.strings.found_in(value)))
         if keyword in ("minLength", "maxLength"):
-            size = z3.Length(slot.text)
-            return self._if(slot.kind == STRING, _within(keyword, size, int(value)))
+            return self._if(slot.kind == STRING, self._length(keyword, int(value), slot))
         if keyword in ("minItems", "maxItems"):
             return self._if(slot.kind == ARRAY, _within(keyword, slot.length, int(value)))
         if keyword == "items":
@@ -284,6 +274,11 @@ class Encoder:
     def _real(self, number: Fraction) -> Any:
         return self.z3.RealVal(str(number), self.context)
 
+    def _length(self, keyword: str, bound: int, slot: Slot) -> Any:
+        if self.lengths == "languages":
+            return self.strings.of_length(slot.text, keyword == "minLength", bound)
+        return _within(keyword, self.z3.Length(slot.text), bound)
+
     def _additional(self, schema: dict[str, Any], slot: Slot) -> Any:
         named, rest = schema.get("properties", {}), schema["additionalProperties"]
         known = (
@@ -312,7 +307,7 @@ class Encoder:
         if isinstance(value, int | float):
             return self._all((slot.kind == NUMBER, slot.number == self._real(exact(value))))
         if isinstance(value, str):
-            return self._all((slot.kind == STRING, slot.text == self._text(value)))
+            return self._all((slot.kind == STRING, slot.text == self.strings.literal(value)))
         if isinstance(value, list):
             parts = (self.equals(v, s) for v, s in zip(value, slot.items, strict=False))
             return self._all((slot.kind == ARRAY, slot.length == len(value), *parts))
@@ -323,55 +318,6 @@ class Encoder:
             for name, inner in slot.properties.items()
         )
         return self._all((slot.kind == OBJECT, slot.more == 0, *named))
-
-    def _text(self, text: str) -> Any:
-        if any(ord(c) > TOP for c in text):
-            raise Unsupported(f"the analysis cannot express a character above U+2FFFF, in {text!r}")
-        plain = (c if c.isascii() and c.isalnum() else f"\\u{{{ord(c):x}}}" for c in text)
-        return self.z3.StringVal("".join(plain), self.context)
-
-    def printable(self, slot: Slot) -> Any:
-        """The formula that says that a value, as a string, is readable ASCII."""
-        return self.z3.InRe(slot.text, self.z3.Star(self._range(0x20, 0x7E)))
-
-    def _language(self, pattern: str) -> Any:
-        if pattern not in self._patterns:
-            self._patterns[pattern] = self._regex(searched(pattern))
-        return self._patterns[pattern]
-
-    def _regex(self, node: Node) -> Any:
-        z3 = self.z3
-        match node:
-            case Chars(chars):
-                return self._union(self._range(*pair) for pair in solver_ranges(chars))
-            case Alt(options):
-                return self._union(self._regex(option) for option in options)
-            case Seq(parts):
-                if not parts:
-                    return z3.Re(self._text(""), self.context)
-                regexes = [self._regex(part) for part in parts]
-                return regexes[0] if len(regexes) == 1 else z3.Concat(*regexes)
-            case Repeat(part, 0, None):
-                return z3.Star(self._regex(part))
-            case Repeat(part, least, None):
-                inner = self._regex(part)
-                return z3.Concat(z3.Loop(inner, least, least), z3.Star(inner))
-            case Repeat(_, _, 0):
-                return z3.Re(self._text(""), self.context)
-            case Repeat(part, least, most):
-                return z3.Loop(self._regex(part), least, most)
-            case Anchor():
-                raise AssertionError("anchors are gone from the language of a search")
-
-    def _union(self, regexes: Iterable[Any]) -> Any:
-        z3, found = self.z3, list(regexes)
-        if not found:
-            return z3.Empty(z3.ReSort(z3.StringSort(self.context)))
-        return found[0] if len(found) == 1 else z3.Union(*found)
-
-    def _range(self, low: int, high: int) -> Any:
-        ends = (self.z3.StringVal(f"\\u{{{c:x}}}", self.context) for c in (low, high))
-        return self.z3.Range(*ends)
 
     def _all(self, formulas: Iterable[Any]) -> Any:
         found = list(formulas)
@@ -387,24 +333,6 @@ class Encoder:
 
     def _if(self, condition: Any, formula: Any) -> Any:
         return self.z3.Implies(condition, formula)
-
-
-def solver_ranges(chars: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
-    """A set of code points in the solver's alphabet: those above U+2FFFF are its surrogates.
-
-    Raises:
-        Unsupported: The set holds some of those above U+2FFFF, and not all.
-    """
-    found: list[tuple[int, int]] = []
-    for low, high in chars:
-        for first, last in ((low, min(high, 0xD7FF)), (max(low, 0xE000), min(high, TOP))):
-            if first <= last:
-                found.append((first, last))
-        if high > TOP:
-            if low > TOP + 1 or high < LAST:
-                raise Unsupported("the analysis cannot express a character above U+2FFFF")
-            found.append(SURROGATES)
-    return found
 
 
 def _flattened(schemas: Iterable[Schema]) -> Iterator[dict[str, Any]]:

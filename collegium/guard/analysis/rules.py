@@ -84,7 +84,7 @@ def overlaps(policy: Policy, *, seconds: float = SECONDS) -> tuple[Overlap, ...]
                 for name in shared
                 if (entry := _overlap(tool, (first, a), (second, b), name, seconds))
             ]
-            call = _common(a, b, seconds) if len(entries) == len(shared) > 0 else None
+            call = _common(a, b, entries, seconds) if len(entries) == len(shared) > 0 else None
             found += [msgspec.structs.replace(entry, call=call) for entry in entries]
     return tuple(found)
 
@@ -119,8 +119,12 @@ def _overlap(
     )
 
 
-def _common(a: Rule, b: Rule, seconds: float) -> dict[str, Any] | None:
-    """Arguments of a call that meets two rules."""
+def _common(a: Rule, b: Rule, shared: list[Overlap], seconds: float) -> dict[str, Any] | None:
+    """Arguments of a call that meets two rules; None where there are none, or it is not known."""
+    if any(entry.reason for entry in shared):
+        return None
+    if a.when.keys() == b.when.keys():
+        return {entry.argument: entry.witness for entry in shared}
     call = satisfiable(some_call(arguments_of((a, b)), matched(a), matched(b)), seconds=seconds)
     return call.witness if isinstance(call, Satisfiable) else None
 

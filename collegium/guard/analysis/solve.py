@@ -7,7 +7,7 @@ express, what the solver cannot decide in time, and a value that enforcement see
 
 from __future__ import annotations
 
-import re
+import contextlib
 from fractions import Fraction
 from typing import Any
 
@@ -20,13 +20,13 @@ from collegium.guard.analysis.encode import (
     NULL,
     NUMBER,
     STRING,
-    SURROGATES,
-    TOP,
     Encoder,
+    Lengths,
     Slot,
     exact,
 )
 from collegium.guard.analysis.regex import Unsupported
+from collegium.guard.analysis.strings import decoded
 from collegium.guard.conditions import engine
 from collegium.guard.policy import Schema
 
@@ -35,6 +35,9 @@ SECONDS = 5.0
 
 NICER_SECONDS = 0.5
 """How long it may look for a value that is easier to read."""
+
+LONG = 4000
+"""Beyond this bound, lengths of texts are numbers only."""
 
 MAX_ITEMS = 10_000
 """Longest array that is written out."""
@@ -81,19 +84,41 @@ def satisfiable(schema: Schema, *, seconds: float = SECONDS) -> Verdict:
         import z3
     except ImportError:
         raise missing_extra("guard", "analysing a policy") from None
+    ways = _ways(_longest(schema))
+    verdict: Verdict = Unknown("nothing was tried")
     try:
         accepts = engine(schema)
-        encoder = Encoder(z3.Context())
-        slot = encoder.slot([schema])
-        formula = encoder.holds(schema, slot)
+        for way in ways:
+            encoder = Encoder(z3.Context(), way)
+            slot = encoder.slot([schema])
+            formula = encoder.holds(schema, slot)
+            verdict = _solved(encoder, slot, formula, accepts, seconds / len(ways))
+            if not isinstance(verdict, Unknown):
+                break
     except (Unsupported, PolicyError) as error:
         return Unknown(str(error).rstrip("."))
     except RecursionError:
         return Unknown("the conditions are nested too deeply to be analysed")
-    try:
-        return _solved(encoder, slot, formula, accepts, seconds)
     except z3.Z3Exception as error:
         return Unknown(f"the solver failed: {error}")
+    return verdict
+
+
+def _ways(bound: int) -> tuple[Lengths, ...]:
+    """How lengths are put, one after the other until one way leads to an answer."""
+    if bound == 0:
+        return ("languages",)
+    return ("languages", "numbers") if bound <= LONG else ("numbers",)
+
+
+def _longest(schema: Any) -> int:
+    """The largest bound on the length of a text in a schema."""
+    if isinstance(schema, list):
+        return max(map(_longest, schema), default=0)
+    if not isinstance(schema, dict):
+        return 0
+    own = [schema[k] for k in ("minLength", "maxLength") if isinstance(schema.get(k), int)]
+    return max([*own, *map(_longest, schema.values())], default=0)
 
 
 def _solved(encoder: Encoder, slot: Slot, formula: Any, accepts: Any, seconds: float) -> Verdict:
@@ -108,14 +133,14 @@ def _solved(encoder: Encoder, slot: Slot, formula: Any, accepts: Any, seconds: f
         return Unknown(f"the solver gave up: {solver.reason_unknown()}")
     found: list[Any] = []
     _try_value(encoder, solver, slot, found)
-    readable = not found or not _is_readable(found[0])
+    better = not found or not _is_readable(found[0])
     solver.set("timeout", int(NICER_SECONDS * 1000))
-    for scale in (100, 10**9) if readable else ():
+    for scale in (100, 10**9) if better else ():
         solver.push()
         for inner in slot.walk():
             solver.add(z3.IsInt(inner.number * scale))
             if scale == 100:
-                solver.add(encoder.printable(inner))
+                solver.add(encoder.strings.readable(inner.text))
         if solver.check() == z3.sat:
             _try_value(encoder, solver, slot, found)
         solver.pop()
@@ -128,10 +153,8 @@ def _solved(encoder: Encoder, slot: Slot, formula: Any, accepts: Any, seconds: f
 
 
 def _try_value(encoder: Encoder, solver: Any, slot: Slot, found: list[Any]) -> None:
-    try:
+    with contextlib.suppress(Unsupported):
         found.append(value_of(solver.model(), slot, encoder.z3))
-    except Unsupported:
-        pass
 
 
 def _is_readable(value: Any) -> bool:
@@ -162,7 +185,7 @@ def value_of(model: Any, slot: Slot, z3: Any) -> Any:
     if kind == NUMBER:
         return _json_number(at(slot.number).as_fraction())
     if kind == STRING:
-        return _decoded(at(slot.text).as_string())
+        return decoded(at(slot.text).as_string())
     if kind == ARRAY:
         length = at(slot.length).as_long()
         if length > MAX_ITEMS:
@@ -194,15 +217,3 @@ def _json_number(number: Fraction) -> int | float:
     if exact(value) != number:
         raise Unsupported(f"the number {number}")
     return value
-
-
-def _decoded(text: str) -> str:
-    """A string as the solver writes it, read back."""
-
-    def character(escape: re.Match[str]) -> str:
-        code = int(escape[1], 16)
-        if SURROGATES[0] <= code <= SURROGATES[1]:
-            return chr(TOP + 1 + code - SURROGATES[0])
-        return chr(code)
-
-    return re.sub(r"\\u\{([0-9a-fA-F]+)\}", character, text)

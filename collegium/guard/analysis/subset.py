@@ -88,6 +88,10 @@ class Difference(msgspec.Struct, frozen=True):
     after: tuple[ToolCall, ...] = ()
 
 
+State = tuple[Tools, Tools, tuple[ToolCall, ...]]
+"""The rules of both policies, and the calls that led there."""
+
+
 class PolicyVerdict(msgspec.Struct, frozen=True, kw_only=True):
     """How a new policy stands to an old one.
 
@@ -170,7 +174,7 @@ def subset_policy(old: Policy, new: Policy, *, seconds: float = SECONDS) -> Poli
         return PolicyVerdict(relation="equal")
     comparison = _Comparison(seconds)
     seen: set[str] = set()
-    states = deque([(old.tools, new.tools, ())])
+    states: deque[State] = deque([(old.tools, new.tools, ())])
     while states:
         was, now, after = states.popleft()
         key = written((was, now))
@@ -233,11 +237,9 @@ class _Comparison:
                     case Unknown():
                         self.unclear = True
 
-    def steps(
-        self, was: Tools, now: Tools, after: tuple[ToolCall, ...]
-    ) -> list[tuple[Tools, Tools, tuple[ToolCall, ...]]]:
+    def steps(self, was: Tools, now: Tools, after: tuple[ToolCall, ...]) -> list[State]:
         """The pairs of policies that one more call leads to through what rules install."""
-        found = []
+        found: list[State] = []
         for tool in dict.fromkeys((*was, *now)):
             old, new = in_order(was.get(tool, ())), in_order(now.get(tool, ()))
             names = arguments_of((*old, *new))

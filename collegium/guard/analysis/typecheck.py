@@ -178,7 +178,7 @@ def _held_against(
         yield "never holds", "no value that the tool takes meets the condition."
     elif isinstance(both, Unknown):
         yield "not analysed", f"{both.reason}; changes of this rule count as unsafe."
-    elif rule.effect == "allow" and isinstance(schema, dict):
+    elif rule.effect == "allow" and isinstance(schema, dict) and "type" not in schema:
         spoken = sorted({_FITS[keyword] for keyword in schema if keyword in _FITS})
         if spoken:
             others: Schema = {"not": {"type": spoken}}

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from collegium.errors import PolicyError
 from collegium.guard.analysis import Satisfiable, Unsatisfiable, satisfiable
-from collegium.guard.analysis.encode import Encoder
+from collegium.guard.analysis.encode import Encoder, Lengths
 from collegium.guard.analysis.regex import Unsupported
 from collegium.guard.conditions import compile_schema
 from tests.guard.analysis.strategies import patterns, schemas, texts, values
@@ -25,9 +25,9 @@ def enforced(schema: Any) -> Any:
         assume(False)
 
 
-def modelled(schema: Any, tried: list[Any]) -> Iterable[bool]:
+def modelled(schema: Any, tried: list[Any], lengths: Lengths) -> Iterable[bool]:
     """Whether the formula of a schema is true of each value."""
-    encoder = Encoder(z3.Context())
+    encoder = Encoder(z3.Context(), lengths)
     slot = encoder.slot([schema, *({"const": value} for value in tried)])
     solver = z3.Solver(ctx=encoder.context)
     solver.set("timeout", 5000)
@@ -38,10 +38,10 @@ def modelled(schema: Any, tried: list[Any]) -> Iterable[bool]:
         yield answer == z3.sat
 
 
-def agree(schema: Any, tried: list[Any]) -> None:
+def agree(schema: Any, tried: list[Any], lengths: Lengths = "languages") -> None:
     accepts = enforced(schema)
     try:
-        said = list(modelled(schema, tried))
+        said = list(modelled(schema, tried, lengths))
     except Unsupported:
         assume(False)
     else:
@@ -52,7 +52,7 @@ def several(of: st.SearchStrategy[Any]) -> st.SearchStrategy[list[Any]]:
     return st.lists(of, min_size=3, max_size=5)
 
 
-@settings(max_examples=150, deadline=None, derandomize=True, database=None)
+@settings(max_examples=120, deadline=None, derandomize=True, database=None)
 @given(schemas, several(values))
 @example({"type": "integer"}, [1, 1.0, 1.5, True, "1", None, 2**70])
 @example({"enum": [1]}, [1, 1.0, True, [1]])
@@ -70,7 +70,7 @@ def test_a_condition_means_what_enforcement_says(schema: Any, tried: list[Any]) 
     agree(schema, tried)
 
 
-@settings(max_examples=200, deadline=None, derandomize=True, database=None)
+@settings(max_examples=150, deadline=None, derandomize=True, database=None)
 @given(patterns, several(texts))
 @example("^a$", ["a", "a\n", "b\na"])
 @example("a$", ["a\n", "b\na"])
@@ -92,7 +92,23 @@ def test_a_pattern_is_searched_for_as_enforcement_does(pattern: str, tried: list
     agree({"pattern": pattern}, tried)
 
 
-@settings(max_examples=100, deadline=None, derandomize=True, database=None)
+SIZED = st.fixed_dictionaries(
+    {"pattern": patterns},
+    optional={"minLength": st.integers(0, 4), "maxLength": st.integers(0, 4)},
+)
+
+
+@settings(max_examples=50, deadline=None, derandomize=True, database=None)
+@given(SIZED, several(texts), st.sampled_from(["languages", "numbers"]))
+@example({"minLength": 2, "maxLength": 2}, ["", "é", "é1", "e\u0301", "abc"], "languages")
+@example({"minLength": 2, "maxLength": 2}, ["", "é", "é1", "e\u0301", "abc"], "numbers")
+def test_lengths_are_in_code_points_either_way(
+    schema: Any, tried: list[str], lengths: Lengths
+) -> None:
+    agree(schema, tried, lengths)
+
+
+@settings(max_examples=80, deadline=None, derandomize=True, database=None)
 @given(schemas, several(values))
 def test_what_is_proved_impossible_never_happens(schema: Any, tried: list[Any]) -> None:
     accepts = enforced(schema)
