@@ -12,9 +12,11 @@ import msgspec
 from collegium.bench.diagnosis import diagnose
 from collegium.bench.records import Outcome
 from collegium.errors import BadInput, ModelError, Unreachable
+from collegium.guard import Compiled, Guarding, Policy, counted, run_limits
 from collegium.kernel import Event, Kernel, Limits, Scheduler, Unparsed
 from collegium.kernel.kernel import OnText
 from collegium.kernel.memo import ReplyStore
+from collegium.kernel.toolbox import Toolbox
 from collegium.models.model import Model
 from collegium.systems.solve import solve
 from collegium.systems.system import System
@@ -47,6 +49,7 @@ async def run_job(
     cache: ReplyStore | None = None,
     on_text: OnText | None = None,
     scheduler: Scheduler | None = None,
+    policy: Policy | Compiled | None = None,
 ) -> Outcome:
     """Run one system on one question and judge its answer.
 
@@ -61,6 +64,7 @@ async def run_job(
         cache: Where replies are kept for reuse, None for no cache.
         on_text: Called with pieces of text as they are written.
         scheduler: Decides whose model call comes next; shared by all jobs.
+        policy: What the agents may do; None: everything.
 
     Returns:
         The outcome. A model failure on this question is an outcome with ``error``.
@@ -69,9 +73,16 @@ async def run_job(
         BadInput: Something is wrong that would fail every question (parameters, keys, weights).
         Unreachable: The model's server is gone.
     """
+    limits, tools = Limits(tokens=budget), Toolbox()
+    guarding = None
+    if policy is not None:
+        guarding = Guarding(policy, tools=tools)
+        limits = run_limits(guarding.guard.policy, limits)
     kernel = Kernel(
         models,
-        limits=Limits(tokens=budget),
+        tools=tools,
+        limits=limits,
+        interceptors=guarding.interceptors if guarding else (),
         seed=task_seed(seed, item.task.id),
         sinks=sinks,
         journal=journal,
@@ -80,6 +91,8 @@ async def run_job(
         scheduler=scheduler,
         name=f"{entry.label}/{item.task.id}",
     )
+    if guarding is not None:
+        guarding.bind(kernel, item.task.text)
     answer: Any = None
     notes: dict[str, Any] = {}
     limited = error = ""
@@ -108,6 +121,8 @@ async def run_job(
         reason=score.reason,
         unparsed=not error and (answer is None or isinstance(answer, Unparsed)),
         limited=bool(limited),
+        ended=limited,
+        blocked=counted(guarding.refusals) if guarding else {},
         error=error,
         calls=kernel.meter.calls,
         tokens_prompt=usage.prompt,
