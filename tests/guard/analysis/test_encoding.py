@@ -1,6 +1,7 @@
 """The formulas say what enforcement does: for random conditions and random values."""
 
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from collegium.errors import PolicyError
-from collegium.guard.analysis import Satisfiable, Unsatisfiable, satisfiable
+from collegium.guard.analysis import Satisfiable, Unknown, Unsatisfiable, satisfiable
 from collegium.guard.analysis.encode import Encoder, Lengths
 from collegium.guard.analysis.regex import Unsupported
 from collegium.guard.conditions import compile_schema
@@ -113,6 +114,73 @@ def test_lengths_are_in_code_points_either_way(
     schema: Any, tried: list[str], lengths: Lengths
 ) -> None:
     agree(schema, tried, lengths)
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"type": "integer", "exclusiveMinimum": 1, "exclusiveMaximum": 2},
+        {"type": "number", "multipleOf": 0.3, "not": {"multipleOf": 0.1}},
+        {"type": "boolean", "not": {"enum": [True, False]}},
+        {"not": {"type": ["null", "boolean", "number", "string", "array", "object"]}},
+        {"type": "string", "pattern": "^UK[0-9]{20}$", "not": {"minLength": 22, "maxLength": 22}},
+        {"type": "string", "pattern": "a$", "not": {"pattern": "a"}},
+        {"type": "string", "pattern": "^a$", "minLength": 2},
+        {"type": "array", "minItems": 1, "items": False},
+        {"items": {"const": 1}, "type": "array", "not": {"items": {"type": "integer"}}},
+        {
+            "type": "array",
+            "maxItems": 1,
+            "allOf": [{"not": {"items": {"const": 0}}}, {"not": {"items": {"const": 1}}}],
+            "items": {"enum": [0, 1]},
+        },
+        {"enum": [[1, 2], [2, 1]], "not": {"items": {"enum": [1, 2]}}},
+        {
+            "type": "object",
+            "required": ["a"],
+            "additionalProperties": {"type": "array", "items": False, "minItems": 1},
+        },
+        {"const": {"a": 1, "b": [2]}, "not": {"required": ["a", "b"]}},
+        {"if": {"type": "string"}, "then": False, "else": False},
+        {"oneOf": [{"type": "integer"}, {"type": "number", "multipleOf": 1}]},
+    ],
+)
+def test_what_cannot_be_is_proved(schema: Any) -> None:
+    if "oneOf" in schema:
+        schema = {"allOf": [schema, {"type": "number"}]}
+    assert satisfiable(schema) == Unsatisfiable()
+
+
+@pytest.mark.parametrize(
+    ("schema", "reason"),
+    [
+        ({"pattern": r"\ba"}, r"\b"),
+        ({"pattern": "^(?=a)"}, "regex"),
+        ({"pattern": "^a{4001}$"}, "repetitions"),
+        ({"pattern": "(?:^a){9}"}, "repetitions of an anchor"),
+        ({"pattern": "[\U0001f600-\U0001f64f]"}, None),
+        ({"pattern": "[\U00030000-\U00030001]"}, "U+2FFFF"),
+        ({"const": "\U00030000"}, "U+2FFFF"),
+        ({"uniqueItems": True}, "uniqueItems"),
+        ({"minimum": "1"}, "cannot be used"),
+        ({"type": "number", "exclusiveMinimum": 0.1, "exclusiveMaximum": 0.10000000000000002},
+         "written as JSON"),
+    ],
+)  # fmt: skip
+def test_what_is_not_expressed_is_unknown_with_its_reason(schema: Any, reason: str | None) -> None:
+    verdict = satisfiable(schema)
+    if reason is None:
+        assert isinstance(verdict, Satisfiable)
+    else:
+        assert isinstance(verdict, Unknown)
+        assert reason in verdict.reason
+
+
+def test_questions_in_several_threads_at_once() -> None:
+    questions = [{"type": "string", "pattern": f"^a{{{n}}}$"} for n in range(1, 17)]
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(satisfiable, questions))
+    assert found == [Satisfiable("a" * n) for n in range(1, 17)]
 
 
 @settings(max_examples=80, deadline=None, derandomize=True, database=None)
