@@ -41,6 +41,7 @@ def test_the_package_itself_brings_in_nothing() -> None:
         "import collegium.models",
         "import collegium.apps",
         "import collegium.guard",
+        "import collegium.guard.analysis",
         "import collegium.learning",
         "import collegium.bench.compare",
         "import collegium.kernel.memory, collegium.kernel.storage",
