@@ -67,7 +67,7 @@ class Memory:
 
     Raises:
         BadInput: The path cannot be opened, or a number is out of range.
-        MissingExtra: An embedder is given and usearch is not installed.
+        MissingExtra: An embedder is given and faiss is not installed.
     """
 
     def __init__(
