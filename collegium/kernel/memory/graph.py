@@ -156,6 +156,7 @@ class Graph:
         Among up to :data:`EXACT` vectors, or when many are wanted, the answer is exact; otherwise
         a few may be missed.
         """
+        self._faiss.omp_set_num_threads(1)  # in this thread; more would take longer to wake up
         held, rows = len(self), self._all.ntotal
         k = min(k, held)
         if k == 0:
@@ -166,7 +167,6 @@ class Graph:
             found = self._found(*self._graph.search(query, k, params=self._how))
             if len(found) == k:
                 return found
-        self._threads(1)
         return self._found(*self._storage.search(query, k, params=self._how_exactly))
 
     def _found(self, cosines: Any, rows: Any) -> list[tuple[float, int]]:

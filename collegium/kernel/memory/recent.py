@@ -69,11 +69,13 @@ class Recent:
         k = min(k, len(self.slots))
         if k == 0:
             return []
+        self._faiss.omp_set_num_threads(1)  # in this thread; more would take longer to wake up
         cosines, rows = self._flat.search(query, k)
         slots = [self.slots[row] for row in rows[0].tolist()]
         return list(zip((-cosines[0]).tolist(), slots, strict=True))
 
     def _hold(self, slots: list[int], vectors: Vectors) -> None:
         self.slots, self._vectors = slots, vectors
+        self._faiss.omp_set_num_threads(1)
         self._flat.reset()
         self._flat.add(vectors)
