@@ -77,6 +77,10 @@ class Banks:
                 self._load(bank)
         return bank
 
+    def known(self, name: str) -> Bank | None:
+        """A bank, perhaps without what other processes wrote since it was asked for last."""
+        return (None if self._closed else self._known.get(name)) or self.get(name)
+
     def close(self) -> None:
         """Save the indexes and close the store."""
         if self._closed:

@@ -25,9 +25,9 @@ CONNECTIVITY = 16
 """Links per vector (M)."""
 BREADTH_ADD = 24
 """Candidates looked at when a vector is inserted (efConstruction)."""
-BREADTH_FIND = 48
+BREADTH_FIND = 44
 """Candidates looked at in a search, at least (ef)."""
-WIDENING = 6.5
+WIDENING = 7
 """In a larger graph more paths lead astray: there ef is the root of its size over this."""
 
 EXACT = 2048
@@ -60,7 +60,7 @@ class Graph:
         self._take(self._empty())
 
     def __len__(self) -> int:
-        return self._all.ntotal - self._removed
+        return self._rows - self._removed
 
     def _empty(self) -> Any:
         graph = self._faiss.IndexHNSWSQ(
@@ -87,12 +87,12 @@ class Graph:
         self._look()
 
     def _look(self) -> None:
-        """Look again where the slots of the rows lie: adding rows may have moved them."""
+        """Look again how many rows there are, and where their slots lie: adding may move them."""
         import numpy as np
 
-        count = self._all.ntotal
-        ids = self._all.id_map
-        self._slots = self._faiss.rev_swig_ptr(ids.data(), count) if count else np.zeros(0, int)
+        self._rows: int = self._all.ntotal
+        start = self._all.id_map.data() if self._rows else None
+        self._slots = self._faiss.rev_swig_ptr(start, self._rows) if start else np.zeros(0, int)
 
     def _threads(self, count: int) -> None:
         # One thread gives the same graph for the same vectors, whatever else the machine does.
@@ -106,7 +106,7 @@ class Graph:
         """Rows that are not removed."""
         import numpy as np
 
-        gone = np.zeros(self._all.ntotal, bool)
+        gone = np.zeros(self._rows, bool)
         bits = np.unpackbits(self._bits, bitorder="little")[: len(gone)]
         gone[: len(bits)] = bits
         return np.flatnonzero(~gone)
@@ -116,8 +116,10 @@ class Graph:
         import numpy as np
 
         self._threads(len(slots))
-        self._all.add_with_ids(vectors, np.asarray(slots, np.int64))
-        self._look()
+        try:
+            self._all.add_with_ids(vectors, np.asarray(slots, np.int64))
+        finally:
+            self._look()
 
     def remove(self, slots: Sequence[int]) -> None:
         """Take vectors out; slots that have none are passed over."""
@@ -126,7 +128,7 @@ class Graph:
         rows = np.flatnonzero(np.isin(self._slots, np.asarray(slots, np.int64)))
         if not len(rows):
             return
-        size = self._all.ntotal // 8 + 1
+        size = self._rows // 8 + 1
         if len(self._bits) <= rows[-1] // 8:
             self._bits = np.concatenate([self._bits, np.zeros(size - len(self._bits), np.uint8)])
         np.bitwise_or.at(self._bits, rows >> 3, (1 << (rows & 7)).astype(np.uint8))
@@ -157,7 +159,7 @@ class Graph:
         a few may be missed.
         """
         self._faiss.omp_set_num_threads(1)  # in this thread; more would take longer to wake up
-        held, rows = len(self), self._all.ntotal
+        rows, held = self._rows, self._rows - self._removed
         k = min(k, held)
         if k == 0:
             return []
@@ -171,9 +173,9 @@ class Graph:
 
     def _found(self, cosines: Any, rows: Any) -> list[tuple[float, int]]:
         """What faiss found, by slot; row -1 stands for nothing."""
-        there = rows[0] >= 0
-        slots = self._slots[rows[0][there]]
-        return list(zip((-cosines[0][there]).tolist(), slots.tolist(), strict=True))
+        slots = self._slots[rows[0]].tolist()
+        each = zip((-cosines[0]).tolist(), slots, rows[0].tolist(), strict=True)
+        return [(cosine, slot) for cosine, slot, row in each if row >= 0]
 
     def save(self, path: Path) -> None:
         """Write everything to a file; what is removed has to be removed again from it."""
