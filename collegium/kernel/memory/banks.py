@@ -43,7 +43,7 @@ class Banks:
 
     Raises:
         BadInput: The path cannot be opened.
-        MissingExtra: An embedder is given and usearch is not installed.
+        MissingExtra: An embedder is given and faiss is not installed.
     """
 
     def __init__(
@@ -76,6 +76,10 @@ class Banks:
             if bank is not None:
                 self._load(bank)
         return bank
+
+    def known(self, name: str) -> Bank | None:
+        """A bank, perhaps without what other processes wrote since it was asked for last."""
+        return (None if self._closed else self._known.get(name)) or self.get(name)
 
     def close(self) -> None:
         """Save the indexes and close the store."""
@@ -241,7 +245,7 @@ class Banks:
         if self._path is None:
             return None
         folder = self._path.with_name(f"{self._path.name}.index")
-        return folder / f"{self.store.id}-{bank.number}-{self._embedder}.usearch"
+        return folder / f"{self.store.id}-{bank.number}-{self._embedder}.faiss"
 
     def _save(self, bank: Bank, at_least: int) -> None:
         """Save a bank's index if so many of its vectors are new and it is worth a file."""
@@ -260,5 +264,5 @@ class Banks:
 def _index_type() -> type[VectorIndex]:
     from collegium.kernel.memory.index import VectorIndex
 
-    VectorIndex(1)  # says at once when usearch is missing
+    VectorIndex(1)  # says at once when faiss is missing
     return VectorIndex

@@ -1,8 +1,10 @@
 """The vectors of one bank, and which of them lie nearest to a query.
 
-A vector takes far longer to insert than a note to commit. So many at once are inserted by a thread,
-in the order in which they came, and a search waits until those before it are in. What is found thus
-depends on the order of calls alone, never on how far the thread has come.
+A vector takes longer to insert into a graph than a note to commit. So a block of vectors at a time
+is inserted by a thread, in the order in which they came, and a search waits until those before it
+are in; the newest, which fill no block yet, are all compared with the query. What is found thus
+depends on the order of calls alone, never on how far the thread has come, nor on how many notes
+came together.
 """
 
 from __future__ import annotations
@@ -16,32 +18,14 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from collegium.errors import missing_extra
+from collegium.kernel.memory import graph as graphs
+from collegium.kernel.memory.graph import Graph
+from collegium.kernel.memory.recent import Recent
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Vectors = NDArray[np.float32]
-
-# The graph of HNSW (Malkov and Yashunin, 2020), as measured on 100,000 vectors of 384 numbers: a
-# wider one costs more at every insertion than it finds. What it misses, a longer search makes up.
-CONNECTIVITY = 10
-"""Links per vector (M)."""
-BREADTH_ADD = 40
-"""Candidates looked at when a vector is inserted (efConstruction)."""
-BREADTH_FIND = 64
-"""Candidates looked at in a search, at least (ef)."""
-STORAGE = "bf16"
-"""How the index holds a number: half the memory traffic; cosines are right to about 0.001."""
-
-EXACT = 2048
-"""Up to this many vectors every one is compared with the query: nothing can be missed."""
-
-SHARE = 20
-"""One in so many vectors wanted, or more, and all are compared: quicker, and none is missed."""
+    from collegium.kernel.memory.graph import Vectors
 
 SPARE = 8
 """Vectors asked for beyond those wanted, to see whether equal ones were cut off."""
@@ -50,13 +34,10 @@ MOST_EQUAL = 1024
 """Where looking for equal ones ends."""
 
 QUICK = 4
-"""Up to this many vectors are inserted at once: a thread would take longer to be told."""
+"""Up to this many vectors are removed at once: a thread would take longer to be told."""
 
-AT_A_TIME = 64
-"""Vectors inserted under one lock: what a search may have to wait for."""
-
-REBUILT = 10_000
-"""From this many vectors added at once, all cores build; the graph then depends on their timing."""
+BLOCK = 64
+"""Vectors inserted together under one lock: what a search may have to wait for."""
 
 
 class VectorIndex:
@@ -69,30 +50,20 @@ class VectorIndex:
         unsaved: How many vectors came or went since it was saved last.
 
     Raises:
-        MissingExtra: usearch is not installed.
+        MissingExtra: faiss is not installed.
     """
 
     def __init__(self, dimensions: int) -> None:
-        try:
-            from usearch.index import Index
-        except ImportError:
-            raise missing_extra("memory", "finding notes by meaning") from None
         self.dimensions = dimensions
-        self._index = Index(
-            ndim=dimensions,
-            metric="ip",
-            dtype=STORAGE,
-            connectivity=CONNECTIVITY,
-            expansion_add=BREADTH_ADD,
-            expansion_search=BREADTH_FIND,
-        )
+        self._graph = Graph(dimensions)
+        self._recent = Recent(dimensions)
         self.unsaved = 0
         self._lock = threading.Lock()
         self._waiting: deque[Callable[[], None]] = deque()
         self._working: Future[None] | None = None
 
     def __len__(self) -> int:
-        return len(self._index)
+        return len(self._graph) + len(self._recent)
 
     @property
     def behind(self) -> int:
@@ -111,19 +82,21 @@ class VectorIndex:
             self._work().result()
 
     def add(self, slots: Sequence[int], vectors: Vectors) -> None:
-        """Insert vectors under new slots; many of them in a thread."""
+        """Insert vectors under new slots."""
         self.unsaved += len(slots)
-        # One thread gives the same graph for the same vectors, whatever else the machine does.
-        threads, step = (0, len(slots)) if len(slots) >= REBUILT else (1, AT_A_TIME)
+        slots, vectors = self._recent.add(slots, vectors, block=BLOCK)
+        step = len(slots) if len(slots) >= graphs.REBUILT else BLOCK
         for i in range(0, len(slots), step):
-            part = partial(self._add, slots[i : i + step], vectors[i : i + step], threads)
-            self._do(part, now=len(slots) <= QUICK)
+            part = partial(self._add, slots[i : i + step], vectors[i : i + step])
+            self._do(part, now=False)
 
     def remove(self, slots: Iterable[int]) -> None:
         """Take vectors out; slots that have none are passed over."""
         gone = list(slots)
         if gone:
             self.unsaved += len(gone)
+            gone = self._recent.remove(gone)
+        if gone:
             self._do(partial(self._remove, gone), now=len(gone) <= QUICK)
 
     def save(self, path: Path) -> None:
@@ -151,23 +124,19 @@ class VectorIndex:
             finally:
                 self._waiting.popleft()
 
-    def _add(self, slots: Sequence[int], vectors: Vectors, threads: int) -> None:
-        import numpy as np
-
+    def _add(self, slots: Sequence[int], vectors: Vectors) -> None:
         with self._lock:
-            self._index.add(np.asarray(slots, np.uint64), vectors, threads=threads)
+            self._graph.add(slots, vectors)
 
-    def _remove(self, slots: Iterable[int]) -> None:
+    def _remove(self, slots: Sequence[int]) -> None:
         with self._lock:
-            for slot in slots:
-                if self._index.contains(slot):
-                    self._index.remove(slot)
+            self._graph.remove(slots)
 
     def _save(self, path: Path) -> None:
         partial_file = path.with_name(f"{path.name}.{os.getpid()}.partial")
         try:
             with self._lock:
-                self._index.save(str(partial_file))
+                self._graph.save(partial_file)
             with partial_file.open("rb") as file:
                 os.fsync(file.fileno())
             os.replace(partial_file, path)
@@ -177,37 +146,29 @@ class VectorIndex:
     @property
     def exact(self) -> bool:
         """Whether every vector is compared with a query."""
-        return len(self._index) <= EXACT
+        return len(self) <= graphs.EXACT
 
     def slots(self) -> set[int]:
         """The slots of all vectors."""
-        import numpy as np
-
-        return set(self._index.keys.__array__(np.uint64).tolist()) if len(self) else set()
+        return self._graph.slots().union(self._recent.slots)
 
     def nearest(self, vector: Vectors, k: int) -> list[tuple[int, float]]:
         """The ``k`` slots nearest to a vector with their cosines, best first.
 
-        What was added must be in (:meth:`indexed`). Among up to :data:`EXACT` vectors the answer is
-        exact; among more a few may be missed.
+        What was added must be in (:meth:`indexed`). Among up to :data:`~graphs.EXACT` vectors the
+        answer is exact; among more a few may be missed.
         """
-        held, wanted = len(self._index), k + SPARE
+        held, wanted, query = len(self), k + SPARE, vector[None]
         while held:
             wanted = min(wanted, held)
-            exact = self.exact or wanted > held // SHARE
             with self._lock:
-                # Wider in a larger graph, where more paths lead astray.
-                self._index.expansion_search = max(BREADTH_FIND, wanted, int(held**0.5 / 5))
-                got = self._index.search(vector, wanted, exact=exact, threads=1)
-            cosines = (1 - got.distances).tolist()
-            # Equal cosines: the older note first. Which of them the index gives is up to chance,
+                found = self._graph.nearest(query, wanted) + self._recent.nearest(query, wanted)
+            # Equal cosines: the older note first. Which of them the graph gives is up to chance,
             # so it has to give all that are as near as the last one that counts.
-            found = sorted(
-                zip(got.keys.tolist(), cosines, strict=True), key=lambda f: (-f[1], f[0])
-            )
-            cut_off = len(found) > k and found[k - 1][1] == found[-1][1]
+            found = sorted(found)[:wanted]
+            cut_off = len(found) > k and found[k - 1][0] == found[-1][0]
             if not cut_off or wanted == held or wanted > MOST_EQUAL:
-                return found[:k]
+                return [(slot, -cosine) for cosine, slot in found[:k]]
             wanted *= 2
         return []
 
@@ -216,16 +177,12 @@ class VectorIndex:
         """Read an index that :meth:`save` wrote; None when there is no fitting one.
 
         Raises:
-            MissingExtra: usearch is not installed.
+            MissingExtra: faiss is not installed.
         """
         index = cls(dimensions)
         with contextlib.suppress(Exception):  # whatever is wrong with it: it can be built anew
-            described: Any = index._index.metadata(str(path))
-            stored = index._index.dtype
-            if described and described["dimensions"] == dimensions:
-                index._index.load(str(path))
-                if index._index.dtype == stored:
-                    return index
+            if index._graph.load(path):
+                return index
         return None
 
 

@@ -67,7 +67,7 @@ class Memory:
 
     Raises:
         BadInput: The path cannot be opened, or a number is out of range.
-        MissingExtra: An embedder is given and usearch is not installed.
+        MissingExtra: An embedder is given and faiss is not installed.
     """
 
     def __init__(
@@ -116,7 +116,7 @@ class Memory:
         if call.note:
             self._find(owner, call.note)
             await self._access.permit(call.agent, "overwrite", _named(call.note, owner))
-        if (bank := self._banks.get(owner)) is not None:
+        if (bank := self._banks.known(owner)) is not None:
             await self._banks.indexed(bank, behind=MOST_BEHIND)
         return await self._write(call, owner)
 
@@ -149,11 +149,12 @@ class Memory:
                 "(Memory(embed=...)), or search with method='text'."
             )
         _encodable(call.query)
-        bank = self._banks.get(owner)
+        bank = self._banks.known(owner)
         if bank is None:
             return ()
         query = await self._banks.vectors([call.query]) if call.method != "text" else None
-        self._banks.get(owner)  # the memory may have been closed, or written by others, meanwhile
+        # Only now what others wrote is taken in: they had time for more while this was computed.
+        self._banks.get(owner)
         if query is not None and bank.blank:
             await self._banks.fill(bank)
         if query is not None:
@@ -175,11 +176,12 @@ class Memory:
 
     def _read(self, bank: Bank, found: Sequence[tuple[int, float]]) -> list[Note]:
         """The notes in these slots: each is accessed, and comes into memory if it was not."""
-        away = [slot for slot, _ in found if slot not in bank.held]
+        held = bank.held
+        away = [slot for slot, _ in found if slot not in held]
         brought = self._store.notes(away) if away else {}
         notes = []
         for slot, score in found:
-            note = bank.held.get(slot) or brought.get(slot)
+            note = held.get(slot) or brought.get(slot)
             if note is not None:
                 bank.hold(slot, note)
                 notes.append(scored(note, score) if score else note)

@@ -18,6 +18,7 @@ import pytest
 from collegium.errors import BadInput
 from collegium.kernel.access import Access, always
 from collegium.kernel.memory import Memory
+from collegium.kernel.memory import graph as graph_module
 from collegium.kernel.memory import index as index_module
 from collegium.models.embeddings import HashEmbedder
 from tests.kernel.memory.support import Angles, forget, recall, remember, texts
@@ -164,7 +165,8 @@ async def test_notes_without_vectors_get_them_from_the_embedder_that_comes(path:
 @pytest.fixture
 def small_graphs(monkeypatch: pytest.MonkeyPatch) -> None:
     """Indexes are searched as graphs, and saved, from few vectors on."""
-    monkeypatch.setattr(index_module, "EXACT", 20)
+    monkeypatch.setattr(graph_module, "EXACT", 20)
+    monkeypatch.setattr(index_module, "BLOCK", 10)
 
 
 @pytest.mark.usefixtures("small_graphs")

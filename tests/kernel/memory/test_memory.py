@@ -126,8 +126,7 @@ async def test_without_an_embedder_hybrid_is_text_and_vector_says_what_is_missin
 async def test_text_memory_needs_no_library_and_vectors_name_theirs(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setitem(sys.modules, "usearch", None)
-    monkeypatch.setitem(sys.modules, "usearch.index", None)
+    monkeypatch.setitem(sys.modules, "faiss", None)
     memory = Memory(None)
     await facts(memory)
     assert await recall(memory, "dog")
