@@ -1,0 +1,1 @@
+"""Guards: what agents may do, and in what order."""
