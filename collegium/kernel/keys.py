@@ -30,6 +30,8 @@ def request_key(call: Generate) -> str:
         call.logprobs,
         call.adapters,
         call.prefill,
-        *((call.grammar,) if call.grammar is not None else ()),  # keys without one stay as they were
+        *(
+            (call.grammar,) if call.grammar is not None else ()
+        ),  # keys without one stay as they were
     )
     return blake2b(_encode(decisive), digest_size=16).hexdigest()

@@ -23,7 +23,7 @@ _ENDLESS = 1 << 30
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t"}
 _WORD = re.compile(r"[A-Za-z][\w-]*")
 _COUNT = re.compile(r"\{\s*(\d+)\s*(?:(,)\s*(\d*))?\s*\}")
-_LIKELY = "x0 a1A\"{}[]:,.-_/\n"
+_LIKELY = 'x0 a1A"{}[]:,.-_/\n'
 
 
 class Characters(msgspec.Struct, frozen=True, eq=False):
@@ -211,9 +211,7 @@ def grammar(text: str) -> Grammar:
     return Grammar(text)
 
 
-async def obeyed(
-    rules: Grammar, said: Callable[[str], Awaitable[str]], most: int = 20_000
-) -> str:
+async def obeyed(rules: Grammar, said: Callable[[str], Awaitable[str]], most: int = 20_000) -> str:
     """Follow a grammar as constrained decoding does, with a speaker in place of a model.
 
     Where the speaker would go on with what is not allowed, the text ends if it may; else it gets

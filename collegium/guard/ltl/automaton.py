@@ -114,9 +114,7 @@ def build(
         rows.append(row)
     accepting = [accepts_end(cases) for cases in number]
     blocks = _refined(rows, accepting)
-    return _pruned(
-        tuple(letters), rows, accepting, blocks, [*number], named=f"{named} ({formula})"
-    )
+    return _pruned(tuple(letters), rows, accepting, blocks, [*number], named=f"{named} ({formula})")
 
 
 def _refined(rows: list[list[int]], accepting: list[bool]) -> list[int]:

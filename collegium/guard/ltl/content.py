@@ -33,9 +33,15 @@ class Text(msgspec.Struct, frozen=True):
 
 
 class Regex(msgspec.Struct, frozen=True):
-    """The whole text matches a regular expression, as Python writes them."""
+    """The whole text matches a regular expression, as Python writes them.
+
+    Attributes:
+        pattern: The expression.
+        says: The same in words, to be told to the model; "" tells it the pattern.
+    """
 
     pattern: str
+    says: str = ""
 
 
 class Choices(msgspec.Struct, frozen=True):
@@ -149,14 +155,14 @@ def described(content: Content) -> str:
     match content:
         case Text(lines):
             return "free text" if lines else "one line of text"
-        case Regex(pattern):
-            return f"text of the form {pattern}"
+        case Regex(pattern, says):
+            return says or f"text of the form {pattern}"
         case Choices(options):
             return f"one of: {', '.join(options)}"
         case Schema(schema):
             return f"JSON on one line, of the schema {json.dumps(schema)}"
         case ToolInput(of, _):
-            return f"the arguments of the tool named by {of}, as a JSON object on one line"
+            return f"the arguments of the tool ({of}), as a JSON object on one line"
         case Predicate(says=says):
             return says
 

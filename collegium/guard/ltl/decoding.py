@@ -6,10 +6,10 @@ Otherwise the model chooses.
 
 *Mask mode*: the model writes under a grammar that contains nothing else (see
 :mod:`collegium.guard.ltl.masking`).
-*Monitor mode*, for models that take no grammar: it writes freely; the text is cut at the first cue
-that is not in A or the first content that does not fit, what is valid is kept, and it is asked again
-with what is allowed; if that fails too, the first state of A, or the shortest text that fits, is
-set in its place.
+*Monitor mode*, for models that take no grammar: the model writes freely. Its text is cut at the
+first cue that is not in A, or the first content that does not fit; what is valid is kept, and it is
+asked again with what is allowed. If that fails too, the first state of A, or the shortest text that
+fits, is set in its place.
 
 Segments of the environment are never generated. They come from the bound tool, by a kernel call,
 and cues in them are escaped.
@@ -209,7 +209,7 @@ class Decoder:
         last = self.spec.state(self.segments[-1].state) if self.segments else None
         if last and last.name in allowed and last.binding and last.binding.works == "each":
             return last.name
-        if len(allowed) > 1:
+        if len(allowed) != 1:
             return ""
         state = self.spec.state(allowed[0])
         outside = state.source == "env" and state.name in self.environment
@@ -220,10 +220,11 @@ class Decoder:
         if state.source == "llm":
             self.opened = state
             return True
-        text: str | None
         if state.binding is not None:
-            text = await observed(self.spec, state, self.segments, self.agent)
-        elif not self.segments:
+            await self.observe(state)
+            return True
+        text: str | None
+        if not self.segments:
             text = self.task
         elif state.name in self.environment:
             text = await self.environment[state.name](self.segments)
@@ -233,8 +234,13 @@ class Decoder:
             if self.spec.automaton.accepting[self.q]:
                 return False
             text = ""
-        self.add(state, escape(self.spec, clipped(text) if self.segments else text), -1)
+        self.add(state, escape(self.spec, text), -1)
         return True
+
+    async def observe(self, state: State) -> None:
+        """Call the tool behind an env state; its result is the segment."""
+        text = await observed(self.spec, state, self.segments, self.agent)
+        self.add(state, escape(self.spec, clipped(text)), -1)
 
     def add(self, state: State, text: str, call: int) -> None:
         """Put a complete segment behind the transcript."""
@@ -284,9 +290,7 @@ class Decoder:
     async def masked(self) -> bool:
         """One stretch in mask mode; returns whether the transcript ended."""
         naming = {s.state: s.text for s in self.segments}
-        made = stretch(
-            self.spec, self.q, self.remaining, self.opened, naming, without=self.idle()
-        )
+        made = stretch(self.spec, self.q, self.remaining, self.opened, naming, without=self.idle())
         messages, prefill = opened(self.turns(), self.opened)
         reply = await self.ask(
             messages, max_tokens=made.max_tokens, rules=made.grammar, prefill=prefill
@@ -357,9 +361,7 @@ class Decoder:
         chosen = {
             n for q in range(len(automaton.table)) if len(a := automaton.allowed(q)) > 1 for n in a
         }
-        return tuple(
-            s.cue for s in self.spec.states if s.source == "env" and s.name not in chosen
-        )
+        return tuple(s.cue for s in self.spec.states if s.source == "env" and s.name not in chosen)
 
     # -- reading --------------------------------------------------------------------------
 
@@ -413,7 +415,7 @@ class Decoder:
             return ""  # the cue alone: its text is still to be written
         line = body if getattr(state.content, "lines", False) else body.partition("\n")[0]
         named = named_for(state, self.segments)
-        text = normal_text(state, line, named)
+        text = normal_text(state, without_tail(self.spec, line), named)
         problem = self.spec.fits(state, text, named) if text else "it is empty"
         if problem and self.mode == "mask":  # only a predicate can fail there
             place = len(self.segments), state.name
@@ -424,6 +426,15 @@ class Decoder:
         self.kept += ink(text)
         self.add(state, text, call)
         return ""
+
+
+def without_tail(spec: Spec, text: str) -> str:
+    """A text without the beginning of a cue that it breaks off in (of three signs or more)."""
+    for cue in spec.cues:
+        for size in range(len(cue) - 1, 2, -1):
+            if text.endswith(cue[:size]):
+                return text[:-size].rstrip()
+    return text
 
 
 def ink(text: str) -> int:

@@ -35,13 +35,16 @@ Schemas = Mapping[str, dict[str, Any]]
 """JSON schema of the arguments, by tool."""
 
 
-def react(tools: Schemas, *, answer: Content = Text(), max_tokens: int = 96) -> Spec:
+def react(
+    tools: Schemas, *, answer: Content = Text(), max_tokens: int = 96, answer_tokens: int = 96
+) -> Spec:
     """ReAct: think, act, observe, until there is an answer.
 
     Args:
         tools: The tools that actions may name.
         answer: What the answer must be.
-        max_tokens: Of a thought and of an answer.
+        max_tokens: Of a thought.
+        answer_tokens: Of the answer.
     """
     return specify(
         "react",
@@ -50,7 +53,7 @@ def react(tools: Schemas, *, answer: Content = Text(), max_tokens: int = 96) -> 
             _thought("T", "[Thought]", "think about what to do next", max_tokens),
             *_acting(tools, max_tokens),
             _observation("last"),
-            _answer(answer, max_tokens),
+            _answer(answer, answer_tokens),
         ],
         REACT,
     )
@@ -107,7 +110,9 @@ def reflexion(
     )
 
 
-def rewoo(tools: Schemas, *, answer: Content = Text(), max_tokens: int = 96) -> Spec:
+def rewoo(
+    tools: Schemas, *, answer: Content = Text(), max_tokens: int = 96, answer_tokens: int = 96
+) -> Spec:
     """ReWOO: plan all actions first, then observe all, then answer.
 
     In an action's input, ``#E1`` stands for the first observation.
@@ -119,14 +124,29 @@ def rewoo(tools: Schemas, *, answer: Content = Text(), max_tokens: int = 96) -> 
             _thought("P", "[Plan]", "a plan that needs no results; #E1 is the first", max_tokens),
             *_acting(tools, max_tokens),
             _observation("each"),
-            _answer(answer, max_tokens),
+            _answer(answer, answer_tokens),
         ],
         REWOO,
     )
 
 
-def pass_(tools: Schemas, *, answer: Content = Text(), max_tokens: int = 96) -> Spec:
-    """PASS: plan, act in parallel, summarise; the summary takes the place of the observations."""
+def pass_(
+    tools: Schemas,
+    *,
+    answer: Content = Text(),
+    rounds: int | None = None,
+    max_tokens: int = 96,
+    answer_tokens: int = 96,
+) -> Spec:
+    """PASS: plan, act in parallel, summarise; the summary takes the place of the observations.
+
+    Args:
+        tools: The tools that actions may name.
+        answer: What the answer must be.
+        rounds: How many rounds of actions there may be; None: any number.
+        max_tokens: Of a thought and of a summary.
+        answer_tokens: Of the answer.
+    """
     summary = State(
         "S",
         "[Summary]",
@@ -142,9 +162,9 @@ def pass_(tools: Schemas, *, answer: Content = Text(), max_tokens: int = 96) -> 
             *_acting(tools, max_tokens),
             _observation("every"),
             summary,
-            _answer(answer, max_tokens),
+            _answer(answer, answer_tokens),
         ],
-        PASS,
+        PASS if rounds is None else f"{PASS} & at most {rounds} S",
     )
 
 

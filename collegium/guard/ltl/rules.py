@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from collegium.errors import BadInput
@@ -92,7 +93,9 @@ def _units(rules: Rules, kind: str, *, banned: str, also: str = "") -> tuple[str
     def ways(prefix: str) -> tuple[list[str], list[str]]:
         goals = {c: goal(prefix, c) for c in alphabet}
         onward = {c: number[to] for c, to in goals.items() if to}
-        apart = "".join(_in_class(c) for c in (*(c for c, to in goals.items() if to != ""), *banned))
+        apart = "".join(
+            _in_class(c) for c in (*(c for c, to in goals.items() if to != ""), *banned)
+        )
         units = [f"[^{apart}]" if apart else "."]
         units += [f"{literal(c)} {kind}-unit-{i}" for c, i in onward.items()]
         return units, [f"{literal(c)} {kind}-tail-{i}" for c, i in onward.items()]
@@ -182,15 +185,20 @@ def _class(parts: Any, pattern: str) -> str:
 def json_value(schema: Mapping[str, Any], rules: Rules, most: int) -> str:
     """The body of a rule for JSON that satisfies a schema, written as Python's ``json`` does.
 
-    Properties come in the order of the schema, and only those it names. Formats and number bounds
-    are left to whoever takes the value.
+    Properties come in the order of the schema, and only those it names. What no grammar can say
+    (formats, number bounds, patterns with look-around, a type inside itself) is left to whoever
+    takes the value.
 
     Args:
         schema: The JSON schema; references are put in place.
         rules: Where further rules go.
         most: Characters of a string whose schema names no bound.
     """
-    return _json(inline(dict(schema)), rules, most)
+    try:
+        whole = inline(dict(schema))
+    except (BadInput, KeyError):  # it contains itself, or refers to what is not there
+        return _anything(rules, most)
+    return _json(whole, rules, most)
 
 
 def _json(schema: Any, rules: Rules, most: int) -> str:
@@ -229,8 +237,10 @@ def _one_of(options: list[str]) -> str:
 
 
 def _string(schema: Mapping[str, Any], rules: Rules, most: int) -> str:
-    if "pattern" in schema:
-        return f"\"\\\"\" ({regular(schema['pattern'])}) \"\\\"\""
+    pattern = str(schema.get("pattern", ""))
+    if pattern.startswith("^") and pattern.endswith("$"):  # others may match anywhere inside
+        with suppress(BadInput):
+            return f'"\\"" ({regular(pattern)}) "\\""'
     least = int(schema.get("minLength", 0))
     bound = max(least, min(int(schema.get("maxLength", most)), most))
     banned = '"\\' + "".join(map(chr, range(32)))
@@ -262,7 +272,7 @@ def _object(schema: Mapping[str, Any], rules: Rules, most: int) -> str:
     first = later = _EMPTY
     for name, of in reversed(properties.items()):
         value = rules.add("value", _json(of, rules, most))
-        pair = f"{literal(json.dumps(name, ensure_ascii=False))} \": \" {value} {later}"
+        pair = f'{literal(json.dumps(name, ensure_ascii=False))} ": " {value} {later}'
         others = (first, later) if name not in required else (None, None)
         first = rules.add("first", _or(pair, others[0]))
         later = rules.add("later", _or(f'", " {pair}', others[1]))
