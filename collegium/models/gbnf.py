@@ -97,8 +97,11 @@ class Grammar:
 
     def advance(self, stacks: tuple[Stack, ...], character: str) -> tuple[Stack, ...]:
         """What may be matched after one more character; empty when it is not allowed."""
-        below = (s[1] for s in stacks if s is not None and s[0].takes(character))
-        return self._expanded(tuple(dict.fromkeys(below)))
+        below: dict[Stack, None] = {}
+        for stack in stacks:
+            if stack and isinstance(stack[0], Characters) and stack[0].takes(character):
+                below[stack[1]] = None
+        return self._expanded(tuple(below))
 
     def after(self, text: str) -> tuple[Stack, ...]:
         """What may be matched after a text; empty when it is no beginning of an allowed one."""

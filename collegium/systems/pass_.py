@@ -1,4 +1,4 @@
-"""PASS: plan, act in parallel, summarise, solve, as a temporal specification (arXiv 2310.08535, v3).
+"""PASS: plan, act, summarise, solve, as a temporal specification (arXiv 2310.08535, v3).
 
 States: Q question, P thought, A action, I action input, O observations, S summary, Z answer. The
 formula

@@ -2,7 +2,8 @@
 
 States: Q question, T thought, A action, I action input, O observation, Z answer. The formula
 
-    Q & G(Q -> X T) & G(T -> X (A | Z)) & G(A -> X I) & G(I -> X O) & G(O -> X T) & G(Z -> end) & F Z
+    Q & G(Q -> X T) & G(T -> X (A | Z)) & G(A -> X I) & G(I -> X O) & G(O -> X T)
+      & G(Z -> end) & F Z
 
 is made into an automaton, and the automaton writes the transcript: no loop of ReAct is coded
 here. The action is one of the tools, its input is JSON of that tool's schema, the observation comes

@@ -1,4 +1,4 @@
-"""What agents made from a temporal specification share: tools, answers, and the account of a run."""
+"""What agents made from a temporal specification share: tools, answers, the account of a run."""
 
 from __future__ import annotations
 

@@ -36,7 +36,8 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "floor": math.floor,
     "ceil": math.ceil,
 }
-_SIGNS = str.maketrans({"×": "*", "÷": "/", "−": "-", "^": "**", "$": "", ",": ","})
+_SIGNS = str.maketrans({"×": "*", "÷": "/", "−": "-", "^": "**", "$": ""})
+_FAULTS = (SyntaxError, ValueError, TypeError, ArithmeticError, RecursionError, MemoryError)
 
 
 def calculate(expression: str) -> float | int:

@@ -56,7 +56,7 @@ class Rules:
 
 
 def free_text(rules: Rules, most: int, *, lines: bool) -> str:
-    """Text that contains no cue: one to ``most`` units, mostly of one character each; 0: any number."""
+    """Text that contains no cue: 1 to ``most`` units, mostly of one character each; 0: no bound."""
     unit, tail = _units(rules, "text" if lines else "line", banned="" if lines else "\n")
     return rules.add("text", f"{unit}{f'{{1,{most}}}' if most else '+'} {tail}")
 
