@@ -6,13 +6,15 @@ formula
     Q & G(Q -> X P) & G(P -> X (A | Z)) & G(A -> X I) & G(I -> X (A | O)) & G(O -> X S)
       & G(S -> X P) & G(Z -> end) & F Z
 
-is the paper's; ``at most k S`` bounds the rounds. All pairs (A, I) of a round are executed side by
+is the paper's; ``at most k S`` bounds the rounds, and a formula that counts positions bounds the
+actions of a round. All pairs (A, I) of a round are executed side by
 side, O lists their results, and S takes the place of O in later prompts.
 
 Paper vs code vs ours
 ---------------------
 * The code could not be found; prompts are ours, made from the specification itself.
-* The bound on rounds is ours: the paper's runs end by the context length.
+* The bounds are ours: the paper's runs end by the context length, and small models go on listing
+  actions until then.
 """
 
 from __future__ import annotations
@@ -30,9 +32,6 @@ from collegium.systems.specified import (
 )
 from collegium.systems.system import Result, system
 from collegium.tasks.task import Task
-
-PAIRS = 6
-"""Actions of a round that the budget of positions is counted with."""
 
 EXAMPLE = """\
 [Question] A red box holds 4 rows of 9 pens, a blue box 3 rows of 7. How many pens are there?
@@ -55,6 +54,7 @@ async def pass_(
     *,
     form: Form = "mask",
     rounds: int = 3,
+    actions: int = 4,
     example: bool = True,
     temperature: float = 0.0,
     max_tokens: int = 96,
@@ -66,6 +66,7 @@ async def pass_(
         kernel: Runs the calls; its tools are the actions, or a calculator where it has none.
         form: "mask" (by grammar), "monitor" (for models behind an API) or "free" (unguarded).
         rounds: Rounds of actions at most.
+        actions: Actions of a round at most.
         example: Whether to show a worked example, where there is one.
         temperature: Sampling temperature.
         max_tokens: Of one thought or summary.
@@ -74,14 +75,16 @@ async def pass_(
         The answer; ``notes`` and ``files`` as for ReAct.
 
     Raises:
-        BadInput: ``rounds`` is below 1, or the model takes no grammar.
+        BadInput: ``rounds`` or ``actions`` is below 1, or the model takes no grammar.
     """
     at_least_one("rounds", rounds)
+    at_least_one("actions", actions)
     agent, plain = acting(kernel, task)
     spec = library.pass_(
         schemas(agent),
         answer=answer_content(task),
         rounds=rounds,
+        actions=actions,
         max_tokens=max_tokens,
         answer_tokens=answer_tokens(task, max_tokens),
     )
@@ -90,7 +93,7 @@ async def pass_(
         agent,
         task,
         form=form,
-        steps=3 + rounds * (2 * PAIRS + 3),
+        steps=3 + rounds * (2 * actions + 3),
         examples=(EXAMPLE,) if example and plain and task.answer in ("number", "text") else (),
         temperature=temperature,
     )

@@ -378,7 +378,7 @@ class Decoder:
                 start, cue = cue.end, next_cue(self.spec, text, cue.end)  # it repeats the cue
             body = text[start : cue.start if cue else len(text)]
             problem = self.segment(state, body, call, last=cue is None)
-            if problem or self.opened is not None:
+            if problem or self.opened is not None or state.pauses:
                 return problem
         while cue is not None:
             if problem := self.choose(cue):
@@ -392,7 +392,7 @@ class Decoder:
             after = next_cue(self.spec, text, cue.end)
             body = text[cue.end : after.start if after else len(text)]
             problem = self.segment(state, body, call, last=after is None)
-            if problem or self.opened is not None:
+            if problem or self.opened is not None or state.pauses:
                 return problem
             cue = after
         return ""

@@ -135,6 +135,7 @@ def pass_(
     *,
     answer: Content = Text(),
     rounds: int | None = None,
+    actions: int | None = None,
     max_tokens: int = 96,
     answer_tokens: int = 96,
 ) -> Spec:
@@ -144,6 +145,7 @@ def pass_(
         tools: The tools that actions may name.
         answer: What the answer must be.
         rounds: How many rounds of actions there may be; None: any number.
+        actions: How many actions a round may have; None: any number.
         max_tokens: Of a thought and of a summary.
         answer_tokens: Of the answer.
     """
@@ -164,8 +166,20 @@ def pass_(
             summary,
             _answer(answer, answer_tokens),
         ],
-        PASS if rounds is None else f"{PASS} & at most {rounds} S",
+        _bounded(PASS, rounds, actions),
     )
+
+
+def _bounded(formula: str, rounds: int | None, actions: int | None) -> str:
+    """PASS with bounds: LTL cannot count without one, but a bounded count can be written out."""
+    if rounds is not None:
+        formula += f" & at most {rounds} S"
+    if actions is not None:  # from an action, the observations come 2, 4, ... positions later
+        within = "X X O"
+        for _ in range(actions - 1):
+            within = f"X X (O | {within})"
+        formula += f" & G(P -> X (Z | {within}))"
+    return formula
 
 
 def _question() -> State:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from collegium.guard.ltl.content import Choices, Predicate, ToolInput, add_rule
+from collegium.guard.ltl.content import Choices, ToolInput, add_rule
 from collegium.guard.ltl.rules import Rules
 from collegium.guard.ltl.spec import Spec, State
 from collegium.models.gbnf import literal
@@ -92,7 +92,7 @@ class _Writer:
 
     def after(self, state: State, q: int, remaining: int, named: dict[str, str]) -> tuple[str, int]:
         """What follows a segment: nothing, when the decoder has to look first."""
-        if isinstance(state.content, Predicate) or remaining <= self.least:
+        if state.pauses or remaining <= self.least:
             return '""', 0
         key = q, remaining, tuple(sorted(named.items()))
         if key not in self._after:

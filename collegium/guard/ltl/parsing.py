@@ -43,8 +43,9 @@ from collegium.guard.ltl.formula import (
     weak_until,
 )
 
-KEYWORDS = frozenset({"true", "false", "end", "X", "WX", "U", "W", "F", "G", "at", "most"})
-"""Words that cannot name a state."""
+KEYWORDS = frozenset({"true", "false", "end", "X", "WX", "F", "G", "at"})
+"""Words that cannot name a state. ``U`` and ``W`` can: between two formulas they are operators,
+anywhere else they are names."""
 
 _FORMS = ("next", "until", "or")
 _TOKEN = re.compile(r"\s*(->|[!&|()]|[A-Za-z_][\w-]*(?<!-)|\d+)")

@@ -81,6 +81,11 @@ class State(msgspec.Struct, frozen=True):
         """The propositions that hold at a position of this state."""
         return frozenset((self.name, *self.labels))
 
+    @property
+    def pauses(self) -> bool:
+        """Whether a generation ends with it: it is to be checked, or changes the prompt."""
+        return isinstance(self.content, Predicate) or bool(self.replaces)
+
 
 class Spec(msgspec.Struct, frozen=True):
     """A checked specification; made by :func:`specify`.
