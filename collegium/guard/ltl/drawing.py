@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping
 from html import escape
 
@@ -63,13 +64,15 @@ def draw_svg(
     """
     names = names or {}
     places, columns, rows = _places(automaton)
+    width = max(2 * MARGIN + columns * STEP_X, 420)
+    heading = textwrap.wrap(title, (width - MARGIN) // 8)
     legend = [f"{letter}: {name}" for letter, name in names.items() if name != letter]
+    said = [*heading, "Two rings: may end. What has no arrow is refused.", *legend]
     depth = max(
         (abs(places[a][0] - places[b][0]) // STEP_X for a, b in arrows(automaton)), default=1
     )
     below = MARGIN + rows * STEP_Y + ARC * depth
-    height = below + 20 * (len(legend) + 2)
-    width = max(2 * MARGIN + columns * STEP_X, 420)
+    height = below + 20 * len(said)
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
         f'viewBox="0 0 {width} {height}" font-family="sans-serif" font-size="13">',
@@ -95,10 +98,9 @@ def draw_svg(
             f'<g id="q{q}"><title>{tip}</title>{"".join(rings)}'
             f'<text x="{x}" y="{y + 4}" text-anchor="middle">{q}</text></g>'
         )
-    said = [title, "Two rings: may end. What has no arrow is refused.", *legend]
     parts += [
         f'<text x="{MARGIN / 2:g}" y="{below + 20 * i}" fill="#444" '
-        f'font-weight="{"normal" if i else "bold"}">{escape(line)}</text>'
+        f'font-weight="{"bold" if i < len(heading) else "normal"}">{escape(line)}</text>'
         for i, line in enumerate(said)
     ]
     return "\n".join([*parts, "</svg>"]) + "\n"

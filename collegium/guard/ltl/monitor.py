@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from itertools import combinations
 from typing import Any, Literal
 
@@ -49,20 +50,23 @@ class Matcher(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def matches(self, call: Call) -> bool:
         """Whether a call meets the conditions."""
+        if isinstance(call, UseTool):
+            if self.tool and not _like(call.tool, self.tool):
+                return False
+        elif self.tool or self.arguments:
+            return False
         if self.call and call.__struct_config__.tag != self.call:
             return False
-        if self.agent and not fnmatchcase(call.agent, self.agent):
+        if self.agent and not _like(call.agent, self.agent):
             return False
-        if not self.tool and not self.arguments:
-            return True
-        if not isinstance(call, UseTool):
-            return False
-        if self.tool and not fnmatchcase(call.tool, self.tool):
-            return False
-        return all(
-            name in call.arguments and _meets(call.arguments[name], wanted)
-            for name, wanted in self.arguments.items()
-        )
+        for name, wanted in self.arguments.items():
+            if name not in call.arguments or not _meets(call.arguments[name], wanted):  # type: ignore[attr-defined]
+                return False
+        return True
+
+
+_like = lru_cache(maxsize=4096)(fnmatchcase)
+"""Names of tools and agents are few, so each is compared with a pattern once."""
 
 
 def _meets(value: Any, wanted: Any) -> bool:
@@ -160,8 +164,14 @@ class Machine:
             formula, letters, named=f"the formula of temporal spec {spec.name!r}"
         )
         self._index = {s: self.automaton.letters.index(_name(s)) for s in sets}
+        bits = {name: 1 << i for i, name in enumerate(names)}
+        self._letters: list[int | None] = [None] * len(sets)
+        for held, index in self._index.items():
+            self._letters[sum(bits[name] for name in held)] = index
+        if spec.others == "ignore":
+            self._letters[0] = None
         self._labels = [
-            (name, label.matches if isinstance(label, Matcher) else label)
+            (bits[name], label.matches if isinstance(label, Matcher) else label)
             for name, label in spec.labels.items()
         ]
         self._after: dict[tuple[States, int], States] = {}
@@ -170,8 +180,11 @@ class Machine:
 
     def letter(self, call: Call) -> int | None:
         """The letter of a call; None when it is ignored."""
-        held = frozenset(name for name, matches in self._labels if matches(call))
-        return None if not held and self.spec.others == "ignore" else self._index[held]
+        held = 0
+        for bit, matches in self._labels:
+            if matches(call):
+                held |= bit
+        return self._letters[held]
 
     def step(self, states: States, letter: int) -> States:
         """Where a letter leads from a set of states; the sink is in it when some state refuses."""
@@ -188,7 +201,7 @@ class Machine:
         states = self.settled
         for letter, outcome in self.running:
             done = self.step(states, letter)
-            states = done if outcome == _DONE else (states | done) - {DEAD}
+            states = done if outcome == _DONE else states | done
         return states
 
     def refuses(self, letter: int) -> bool:
@@ -208,13 +221,12 @@ class Machine:
         running = self.running
         while running and running[0][1] != _RUNNING:
             letter, outcome = running.pop(0)
-            if outcome == _NEVER:
-                continue
-            done = self.step(self.settled, letter)
-            states = done if outcome == _DONE else self.settled | done
-            self.settled = states - {DEAD} or states
-        for left in [e for e in running if e[1] == _NEVER]:
-            running.remove(left)
+            if outcome == _DONE:
+                self.settled = self.step(self.settled, letter)
+            elif outcome == _PERHAPS:
+                self.settled |= self.step(self.settled, letter)
+        if running and outcome == _NEVER:
+            self.running = [e for e in running if e[1] != _NEVER]
 
     def allowed(self) -> tuple[str, ...]:
         """The letters that are allowed now, in words."""
