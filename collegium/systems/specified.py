@@ -6,11 +6,12 @@ from typing import Any, Literal
 
 from collegium.errors import BadInput
 from collegium.guard.ltl.content import Choices, Content, Regex, Text
-from collegium.guard.ltl.decoding import Transcript, run
+from collegium.guard.ltl.decoding import run
 from collegium.guard.ltl.drawing import draw_svg
 from collegium.guard.ltl.free import run_free
 from collegium.guard.ltl.library import Schemas
 from collegium.guard.ltl.spec import Spec
+from collegium.guard.ltl.transcripts import Transcript
 from collegium.kernel import Agent, Kernel, Unparsed
 from collegium.systems.system import Result
 from collegium.tasks.answers import normalise_answer

@@ -16,7 +16,7 @@ from collegium.guard.ltl.content import (
     Text,
     ToolInput,
 )
-from collegium.guard.ltl.decoding import Choice, Mode, Transcript, run
+from collegium.guard.ltl.decoding import Mode, run
 from collegium.guard.ltl.drawing import draw_dot, draw_svg
 from collegium.guard.ltl.formula import Formula
 from collegium.guard.ltl.free import run_free
@@ -31,6 +31,7 @@ from collegium.guard.ltl.monitor import (
 from collegium.guard.ltl.parsing import parse
 from collegium.guard.ltl.reading import Segment, Verdict, escape, joined, judge, split, validate
 from collegium.guard.ltl.spec import Binding, Spec, State, specify
+from collegium.guard.ltl.transcripts import Choice, Transcript
 
 __all__ = [
     "DEAD",

@@ -20,8 +20,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Literal
 
-import msgspec
-
 from collegium.errors import BadInput, ModelError
 from collegium.guard.ltl.environment import clipped, observed, pairs
 from collegium.guard.ltl.masking import STRETCH_TOKENS, stretch
@@ -29,13 +27,13 @@ from collegium.guard.ltl.prompting import conversation, example_turns, instructi
 from collegium.guard.ltl.reading import (
     Found,
     Segment,
-    Verdict,
     escape,
     judge,
     named_for,
     next_cue,
 )
 from collegium.guard.ltl.spec import Spec, State, normal_text, state_wants
+from collegium.guard.ltl.transcripts import Choice, Transcript, ink, without_tail
 from collegium.kernel import Agent, Generate, Message, Reply
 from collegium.models.gbnf import grammar
 
@@ -46,41 +44,6 @@ Mode = Literal["mask", "monitor"]
 Environment = Callable[[Sequence[Segment]], Awaitable[str | None]]
 """Gives the text of an env state that has no binding, from the transcript so far; None ends it,
 where it may end."""
-
-
-class Choice(msgspec.Struct, frozen=True):
-    """A position at which the model chose: what was open, what was masked, what it took."""
-
-    position: int
-    allowed: tuple[str, ...]
-    masked: tuple[str, ...]
-    chosen: str
-
-
-class Transcript(msgspec.Struct, frozen=True):
-    """What a run came to.
-
-    Attributes:
-        segments: The transcript.
-        verdict: The automaton's word on it.
-        choices: Where the model chose.
-        forced: Cues that were set without asking the model.
-        corrected: Texts that were set or finished in place of the model.
-        thrown_away: Tokens it wrote that were not kept, in proportion to the characters.
-        calls: Trace ids of its generations.
-    """
-
-    segments: tuple[Segment, ...] = ()
-    verdict: Verdict = Verdict("incomplete", 0)
-    choices: tuple[Choice, ...] = ()
-    forced: int = 0
-    corrected: int = 0
-    thrown_away: int = 0
-    calls: tuple[int, ...] = ()
-
-    def text_of(self, state: str) -> str | None:
-        """The last text of a state; None when it was not visited."""
-        return next((s.text for s in reversed(self.segments) if s.state == state), None)
 
 
 async def run(
@@ -426,17 +389,3 @@ class Decoder:
         self.kept += ink(text)
         self.add(state, text, call)
         return ""
-
-
-def without_tail(spec: Spec, text: str) -> str:
-    """A text without the beginning of a cue that it breaks off in (of three signs or more)."""
-    for cue in spec.cues:
-        for size in range(len(cue) - 1, 2, -1):
-            if text.endswith(cue[:size]):
-                return text[:-size].rstrip()
-    return text
-
-
-def ink(text: str) -> int:
-    """How many characters of a text are not blank."""
-    return len("".join(text.split()))

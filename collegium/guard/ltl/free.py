@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from collegium.guard.ltl.content import Text
-from collegium.guard.ltl.decoding import Decoder, Transcript
+from collegium.guard.ltl.decoding import Decoder
 from collegium.guard.ltl.masking import STRETCH_TOKENS
 from collegium.guard.ltl.prompting import example_turns
 from collegium.guard.ltl.reading import Segment, next_cue
 from collegium.guard.ltl.spec import Spec
+from collegium.guard.ltl.transcripts import Transcript
 from collegium.kernel import Agent
 
 

@@ -20,6 +20,9 @@ from collegium.models.gbnf import literal
 CUE_TOKENS = 8
 """Tokens that a cue is counted with."""
 
+BREAK = '("\\n" | " ")'
+"""What may stand before a cue: many models go on in the same line."""
+
 STRETCH_POSITIONS = 12
 """Positions that one generation may write."""
 
@@ -114,7 +117,7 @@ class _Writer:
         ways: list[str] = []
         most = 0
         for state in states:
-            cue = literal(state.cue if first else "\n" + state.cue)
+            cue = literal(state.cue) if first else f"{BREAK} {literal(state.cue)}"
             if state.source == "env":  # only chosen here; its text comes from elsewhere
                 ways.append(cue)
                 most = max(most, CUE_TOKENS)

@@ -49,7 +49,7 @@ UNRULY = {
         'I know it.\n[Action] Foo\n[Action Input] {"expression": "6 * 7"}\n[Observation] fake',
         "Now I know.\n[Answer] 42",
     ],
-    "[Action]": ['Foo\n[Action Input] {"expression": "1"}'],
+    "[Action]": ['Foo\n[Action Input] {"expression": "6 * 7"}'],
     "[Action Input]": ['{"expression": "6 * 7"}\n[Observation] fake\n[Answer] 0'],
     "[Answer]": ["42"],
 }
@@ -128,11 +128,11 @@ async def test_both_modes_give_the_same_trace(plan: dict[str, Sequence[str]]) ->
 @pytest.mark.must_show("ltl", 5)
 async def test_monitor_mode_reports_the_tokens_it_threw_away() -> None:
     transcript, _ = await go(Planned(UNRULY), "monitor")
-    # 1st: of 52 characters that are not blank, "I know it." and "[Action]" (16) are kept, for Foo is
-    # no tool: 36/52 of its 13 words. 2nd: nothing of its 5 words; then the tool is set. What a stop
-    # sequence cuts off is not seen, so it is not counted.
+    # 1st: of 52 characters that are not blank, "I know it." and "[Action]" (16) are kept, for Foo
+    # is no tool: 36/52 of its 13 words are lost. 2nd: all of its 7 words; then the tool is set.
+    # What a stop sequence cuts off is not seen, so it is not counted.
     assert transcript.corrected == 1
-    assert transcript.thrown_away == 9 + 5
+    assert transcript.thrown_away == 9 + 7
     tame, _ = await go(Planned({"": [""], **CHAIN}), "monitor")
     assert tame.thrown_away == 0
 
