@@ -153,6 +153,8 @@ class Generate(Call, frozen=True, kw_only=True, tag="generate", omit_defaults=Tr
         stop: Sequences the reply ends before; cut by the kernel whatever the engine does.
         seed: Seed of sample 0; sample i is drawn with ``seed + i``.
         schema: JSON schema the text must satisfy.
+        grammar: Grammar the text must follow, in llama.cpp's GBNF notation (``root ::= ...``).
+            Models behind an API refuse it.
         tools: Tools the model may ask for.
         logprobs: How many alternatives per token to report (0: no log-probs).
         adapters: LoRA adapters to apply, as (name, scale).
@@ -172,6 +174,7 @@ class Generate(Call, frozen=True, kw_only=True, tag="generate", omit_defaults=Tr
     stop: tuple[str, ...] = ()
     seed: int | None = None
     schema: dict[str, Any] | None = None
+    grammar: str | None = None
     tools: tuple[ToolSpec, ...] = ()
     logprobs: int = 0
     adapters: tuple[tuple[str, float], ...] = ()

@@ -30,6 +30,9 @@ def request_key(call: Generate) -> str:
         call.logprobs,
         call.adapters,
         call.prefill,
+        *(
+            (call.grammar,) if call.grammar is not None else ()
+        ),  # keys without one stay as they were
     )
     if call.beams > 1:
         decisive = (*decisive, call.beams)

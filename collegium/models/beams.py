@@ -176,11 +176,11 @@ def check_beams(request: Generate, slots: int) -> None:
     Raises:
         BadInput: The request also samples, or binds or cuts its text.
     """
-    extra = request.schema or request.tools or request.logprobs or request.prefill or request.stop
-    if request.n != 1 or extra:
+    bound = request.schema or request.grammar or request.tools or request.stop
+    if request.n != 1 or bound or request.logprobs or request.prefill:
         raise BadInput(
-            "beam search gives one free text; leave out samples, schema, tools, stop sequences, "
-            "log-probs and prefill, or ask with beams=1."
+            "beam search gives one free text; leave out samples, schema, grammar, tools, stop "
+            "sequences, log-probs and prefill, or ask with beams=1."
         )
     if not 1 < request.beams <= slots:
         raise BadInput(f"this engine searches with 2 to {slots} beams, not {request.beams}.")

@@ -66,6 +66,8 @@ def chat_body(request: Generate, *, n: int, seed: int | None, stream: bool) -> d
             "type": "json_schema",
             "json_schema": {"name": "reply", "schema": request.schema, "strict": True},
         }
+    if request.grammar is not None:
+        body["grammar"] = request.grammar
     if request.tools:
         body["tools"] = [
             {

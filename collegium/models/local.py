@@ -171,8 +171,8 @@ class LocalModel:
 
     def can_slice(self, request: Generate) -> bool:
         """Whether a request's generation can be cut and continued: one sample of free text."""
-        bound = request.schema or request.tools or request.logprobs or request.prefill
-        return request.n == 1 and not bound
+        form = request.schema or request.grammar or request.tools
+        return request.n == 1 and not (form or request.logprobs or request.prefill)
 
     async def start(
         self, request: Generate, on_text: OnText | None = None
@@ -260,6 +260,8 @@ class LocalModel:
             raise BadInput("prefill needs an assistant's turn as last message, and no tools.")
         if request.beams > 1:
             check_beams(request, self._slots)
+        if request.grammar is not None and (request.schema is not None or request.tools):
+            raise BadInput("a request takes a grammar, or a schema or tools, but not both.")
         for adapter, _ in request.adapters:
             if adapter not in self._adapters:
                 raise unknown_name("adapter", adapter, self._adapters)

@@ -109,8 +109,14 @@ class RemoteModel:
             Unreachable: No server answers at the address.
             UnknownName: The provider has no such model.
             ContextTooLong: The prompt does not fit.
+            BadInput: The request has a grammar.
             ModelError: Any other refusal.
         """
+        if request.grammar is not None:
+            raise BadInput(
+                f"{self.name!r} cannot be held to a grammar: an API gives no hand in the choice of "
+                "tokens. Use the monitor mode, such as react:form=monitor, or an embedded model."
+            )
         if request.adapters:
             raise ModelError(
                 f"{self.name!r} takes no adapters with a request; adapters are for embedded models."

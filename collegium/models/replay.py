@@ -31,6 +31,7 @@ _DECISIVE = (
     "stop",
     "seed",
     "schema",
+    "grammar",
     "tools",
     "logprobs",
     "adapters",

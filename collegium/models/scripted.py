@@ -15,7 +15,8 @@ from typing import Any, cast
 import msgspec
 
 from collegium.errors import BadInput, ModelError, unknown_name
-from collegium.kernel.calls import Generate, Reply, Usage
+from collegium.kernel.calls import Generate, Message, Reply, Usage
+from collegium.models.gbnf import grammar, obeyed
 from collegium.models.model import OnText
 from collegium.models.problems import context_too_long
 
@@ -36,7 +37,8 @@ class ScriptedModel:
     """A model whose replies come from a function or from rules.
 
     A word counts as a token: a prompt costs its words, a completion its own. Replies that carry a
-    usage keep it.
+    usage keep it. A request's grammar is obeyed: where the script would leave it, it gets the next
+    character of the shortest allowed end and is asked to go on from there.
     """
 
     def __init__(
@@ -76,18 +78,10 @@ class ScriptedModel:
             raise context_too_long(self.name, request, prompt, self.context)
         if self._delay:
             await asyncio.sleep(self._delay)
-        answer = self._script(request)
-        if inspect.isawaitable(answer):
-            answer = await answer
-        if isinstance(answer, str | Reply | BaseException):
-            answers: Sequence[str | Reply | BaseException] = [answer] * request.n
-        elif len(answer) == request.n:
-            answers = answer
+        if request.grammar is None:
+            answers = await self._answers(request)
         else:
-            raise BadInput(
-                f"model {self.name!r} was asked for {request.n} samples, but its script "
-                f"gave {len(answer)}."
-            )
+            answers = [await self._obeying(request, i) for i in range(request.n)]
         replies = tuple(_reply(a, 0 if i else prompt) for i, a in enumerate(answers))
         if on_text:
             for i, reply in enumerate(replies):
@@ -96,6 +90,43 @@ class ScriptedModel:
 
     async def aclose(self) -> None:
         """Nothing to release."""
+
+    async def _answers(self, request: Generate) -> Sequence[str | Reply | BaseException]:
+        """What the script says, one answer per sample."""
+        answer = self._script(request)
+        if inspect.isawaitable(answer):
+            answer = await answer
+        if isinstance(answer, str | Reply | BaseException):
+            return [answer] * request.n
+        if len(answer) == request.n:
+            return answer
+        raise BadInput(
+            f"model {self.name!r} was asked for {request.n} samples, but its script "
+            f"gave {len(answer)}."
+        )
+
+    async def _obeying(self, request: Generate, sample: int) -> str:
+        """A sample under the request's grammar: the script is asked again where it must deviate."""
+
+        async def said(written: str) -> str:
+            answer = (await self._answers(_gone_on(request, written)))[sample]
+            if isinstance(answer, BaseException):
+                raise answer
+            return answer.text if isinstance(answer, Reply) else answer
+
+        return await obeyed(grammar(request.grammar or ""), said)
+
+
+def _gone_on(request: Generate, written: str) -> Generate:
+    """The request once a part of its reply is written."""
+    if not written:
+        return request
+    *before, last = request.messages
+    if request.prefill:
+        turns = (*before, Message("assistant", last.text + written))
+    else:
+        turns = (*before, last, Message("assistant", written))
+    return msgspec.structs.replace(request, messages=turns, prefill=True)
 
 
 def _reply(answer: str | Reply | BaseException, prompt: int) -> Reply:

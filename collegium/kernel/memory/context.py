@@ -41,7 +41,9 @@ def estimated_tokens(text: str) -> int:
 
 def is_chat(call: Call) -> bool:
     """Whether a call is a turn of a conversation: free text, without tools, one reply."""
-    return isinstance(call, Generate) and call.schema is None and not call.tools and call.n == 1
+    if not isinstance(call, Generate) or call.n != 1:
+        return False
+    return call.schema is None and call.grammar is None and not call.tools
 
 
 class Injector:
