@@ -25,7 +25,13 @@ from collegium.bench.diagnosis.words import SCOPE
 from collegium.bench.plots import COLOURS, accuracy_plot, cost_plot, strata_plot
 from collegium.bench.records import Outcome, Report, SystemRow
 from collegium.bench.statistics import holm
-from collegium.bench.summary import decided_by_own_tests, pareto, score, unequal_generations
+from collegium.bench.summary import (
+    decided_by_own_tests,
+    facts_told,
+    pareto,
+    score,
+    unequal_generations,
+)
 from collegium.bench.words import p_value, percent, points, short_names
 from collegium.errors import MissingExtra
 from collegium.kernel.trace import Event
@@ -117,6 +123,7 @@ def render(report: Report, traces: Traces, *, transcript_bytes: int = TRANSCRIPT
         diagnosed=sum(r.diagnosed for r in rows),
         scope=SCOPE,
         own_tests=[f"{r.name}: {t}" for r in rows if (t := decided_by_own_tests(r))],
+        facts=[f"{r.name}: {t}." for r in rows if (t := facts_told(r))],
         debates=[describe(name, found) for name, found in report.debates.items()],
         partial=_partial(report.outcomes),
         mean_scores=_mean_scores(report.outcomes),
