@@ -1,8 +1,8 @@
 """AgentDojo as a benchmark: tasks that are acted on, with or without planted instructions.
 
 ``agentdojo:SUITE`` are the user's tasks of a suite, with nothing planted.
-``agentdojo:SUITE:ATTACK`` is every user's task with every injection task, planted as the attack does
-it: then a row counts the user's tasks that were solved nevertheless, and ``attack_success`` is
+``agentdojo:SUITE:ATTACK`` is every user's task with every injection task, planted as the attack
+does it: then a row counts the user's tasks that were solved nevertheless, and ``attack_success`` is
 judged besides.
 
 The world is :mod:`collegium.worlds.agentdojo`, which says what differs from the authors' runs.
