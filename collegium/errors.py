@@ -18,6 +18,10 @@ class BadInput(CollegiumError):
     """A value, file or option is not what it must be; the sentence says what was expected."""
 
 
+class PolicyError(BadInput):
+    """A policy is not what it must be; the sentence names the place and what was expected."""
+
+
 class DiskFull(BadInput):
     """The run store's disk is full; what was finished is kept.
 
@@ -36,8 +40,16 @@ class Denied(CollegiumError):
     """An agent may not do what it tried to: a group, a permission or a policy stands against it."""
 
 
+class Blocked(Denied):
+    """A policy stands against a call, which was not made; the sentence says why."""
+
+
 class LimitReached(CollegiumError):
     """A run used up one of its limits (tokens, calls, seconds or money)."""
+
+
+class Stopped(LimitReached):
+    """A guard ended the run: a policy says so, or the agent went in circles."""
 
 
 class BudgetTooSmall(LimitReached, BadInput):

@@ -1,0 +1,1 @@
+"""The guard: which calls agents may make, and in what order."""

@@ -1,0 +1,274 @@
+"""Deciding a call: rules in order, the first whose conditions hold (steps 1 and 2 of Progent).
+
+A policy is compiled once. All rules of a tool become one schema over the arguments of a call, which
+is valid exactly for the calls that they let through, so one pass of the engine decides. Only where
+the reason is wanted (the call is blocked, or a rule changes the policy) are rules tried one by one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from itertools import groupby
+from typing import Any, Literal, TypeAlias
+
+import msgspec
+
+from collegium.errors import PolicyError
+from collegium.guard.conditions import check_schema, compile_schema, engine, is_plain, rule_schema
+from collegium.guard.policy import Fallback, Policy, Rule, Schema, order
+
+MAX_TURNS = 64
+"""Most changes between allowing and forbidding that one schema is nested for."""
+
+Verdict: TypeAlias = Literal["holds", "fails", "missing", "error"]
+
+
+class Decision(msgspec.Struct, frozen=True, kw_only=True):
+    """What becomes of a call.
+
+    Attributes:
+        allowed: Whether it may be made.
+        number: The rule that decided, as numbered in the policy; 0: no rule did.
+        rule: That rule, where it was looked for.
+        reason: Why the call is blocked, "" when it is not.
+        fallback: What follows a block.
+    """
+
+    allowed: bool
+    number: int = 0
+    rule: Rule | None = None
+    reason: str = ""
+    fallback: Fallback = "message"
+
+
+class RuleTried(msgspec.Struct, frozen=True, kw_only=True):
+    """How one rule looks at a call.
+
+    Attributes:
+        number: Its number in the policy, from 1.
+        rule: The rule.
+        conditions: What became of each condition, by argument.
+        matches: Whether all of them hold.
+        decides: Whether it is the rule that decides.
+    """
+
+    number: int
+    rule: Rule
+    conditions: Mapping[str, Verdict]
+    matches: bool
+    decides: bool = False
+
+
+_ALLOWED = Decision(allowed=True)
+
+
+class ToolRules:
+    """The compiled rules of one tool.
+
+    Args:
+        tool: Its name.
+        rules: As they stand in the policy.
+        fallback: What follows when none decides.
+
+    Raises:
+        PolicyError: A condition is not of the language; the message says where.
+    """
+
+    def __init__(self, tool: str, rules: Sequence[Rule], fallback: Fallback = "message") -> None:
+        self.tool, self.fallback = tool, fallback
+        self.ordered = tuple(sorted(enumerate(rules, 1), key=lambda one: order(one[1])))
+        for number, rule in enumerate(rules, 1):
+            check_rule(tool, number, rule)
+        self._speaks = any(rule.update for rule in rules)
+        turns = sum(1 for _ in groupby(rule.effect for _, rule in self.ordered))
+        self._admits = (
+            engine(admitted([r for _, r in self.ordered])) if turns <= MAX_TURNS else None
+        )
+
+    @cached_property
+    def _matches(self) -> tuple[Callable[[Any], bool], ...]:
+        return tuple(
+            engine(rule_schema(rule.when, missing_holds=rule.missing == "holds"))
+            for _, rule in self.ordered
+        )
+
+    def decide(self, arguments: Mapping[str, Any]) -> Decision:
+        """Decide a call; its arguments are plain data.
+
+        Raises:
+            ValueError: They are not.
+        """
+        if self._admits is not None and not self._speaks and self._admits(arguments):
+            return _ALLOWED
+        for (number, rule), matches in zip(self.ordered, self._matches, strict=True):
+            if matches(arguments):
+                if rule.effect == "allow":
+                    return Decision(allowed=True, number=number, rule=rule)
+                return Decision(
+                    allowed=False,
+                    number=number,
+                    rule=rule,
+                    reason=forbidden(number, rule),
+                    fallback=rule.fallback,
+                )
+        return Decision(
+            allowed=False, reason=unmatched(self.explain(arguments)), fallback=self.fallback
+        )
+
+    def explain(self, arguments: Mapping[str, Any]) -> tuple[RuleTried, ...]:
+        """How every rule looks at a call, in the order in which they are tried."""
+        tried: list[RuleTried] = []
+        decided = False
+        for number, rule in self.ordered:
+            verdicts = {a: verdict(schema, arguments, a) for a, schema in rule.when.items()}
+            good = ("holds", "missing") if rule.missing == "holds" else ("holds",)
+            matches = all(v in good for v in verdicts.values())
+            decides = matches and not decided
+            decided |= matches
+            tried.append(
+                RuleTried(
+                    number=number,
+                    rule=rule,
+                    conditions=verdicts,
+                    matches=matches,
+                    decides=decides,
+                )
+            )
+        return tuple(tried)
+
+
+class Compiled:
+    """A policy ready for use: immutable, so several runs may share it.
+
+    Args:
+        policy: The policy.
+
+    Raises:
+        PolicyError: Something in it is not of the language; the message says where.
+        MissingExtra: ``jsonschema_rs`` is not installed.
+    """
+
+    def __init__(self, policy: Policy) -> None:
+        self.policy: Policy = policy
+        self.tools = {
+            name: ToolRules(name, rules, policy.fallback) for name, rules in policy.tools.items()
+        }
+
+    def with_rules(self, changes: Mapping[str, tuple[Rule, ...]]) -> Compiled:
+        """The same policy with other rules for some tools; the rest is not compiled again."""
+        new = Compiled.__new__(Compiled)
+        new.policy = policy = msgspec.structs.replace(
+            self.policy, tools={**self.policy.tools, **changes}
+        )
+        changed = {n: ToolRules(n, rules, policy.fallback) for n, rules in changes.items()}
+        new.tools = {**self.tools, **changed}
+        return new
+
+    def decide(self, name: str, arguments: Mapping[str, Any]) -> Decision:
+        """Decide a call. Whatever goes wrong, the call is blocked."""
+        try:
+            if not is_plain(arguments):
+                return Decision(
+                    allowed=False,
+                    reason="it has an argument that JSON cannot say, so it cannot be checked.",
+                    fallback=self.policy.fallback,
+                )
+            rules = self.tools.get(name)
+            if rules is not None:
+                return rules.decide(arguments)
+        except Exception as error:  # fail closed: an unchecked call is not made
+            what = str(error) or type(error).__name__
+            return Decision(
+                allowed=False,
+                reason=f"the check failed ({what}).",
+                fallback=self.policy.fallback,
+            )
+        if self.policy.default == "allow":
+            return _ALLOWED
+        return Decision(
+            allowed=False,
+            reason="the policy has no rules for it, so it is not allowed.",
+            fallback=self.policy.fallback,
+        )
+
+
+def check_rule(tool: str, number: int, rule: Rule) -> None:
+    """Make sure that a rule's conditions, and those of the rules it installs, are of the language.
+
+    Raises:
+        PolicyError: One is not; the message names tool, rule and argument.
+    """
+    for argument, schema in rule.when.items():
+        try:
+            check_schema(schema)
+            engine(schema)
+        except PolicyError as error:
+            raise PolicyError(
+                f"tool {tool!r}, rule {number}, argument {argument!r}: {error}"
+            ) from None
+    for update in rule.update:
+        for inner, new in enumerate(update.rules, 1):
+            try:
+                check_rule(update.tool, inner, new)
+            except PolicyError as error:
+                raise PolicyError(f"tool {tool!r}, rule {number}, update: {error}") from None
+
+
+def admitted(rules: Sequence[Rule]) -> Schema:
+    """One schema over the arguments of a call, valid for those that the ordered rules let through.
+
+    From the last rule to the first: what a group of rules that allow lets through is what it
+    matches or what comes after it lets through; a group that forbids takes away what it matches.
+    """
+    schema: Schema = False
+    for effect, group in reversed([(e, [*g]) for e, g in groupby(rules, lambda r: r.effect)]):
+        matched = [rule_schema(r.when, missing_holds=r.missing == "holds") for r in group]
+        if effect == "allow":
+            schema = {"anyOf": matched if schema is False else [*matched, schema]}
+        elif schema is not False:
+            schema = {"allOf": [{"not": {"anyOf": matched}}, schema]}
+    return schema
+
+
+def verdict(schema: Schema, arguments: Mapping[str, Any], argument: str) -> Verdict:
+    """What one condition says of a call."""
+    if argument not in arguments:
+        return "missing"
+    try:
+        return "holds" if compile_schema(schema)(arguments[argument]) else "fails"
+    except (ValueError, PolicyError):
+        return "error"
+
+
+def written(schema: Schema) -> str:
+    """A condition as messages show it."""
+    return msgspec.json.encode(schema).decode()
+
+
+def forbidden(number: int, rule: Rule) -> str:
+    """The reason of a block by a rule."""
+    why = f" ({rule.why.rstrip('.')})" if rule.why else ""
+    if not rule.when:
+        return f"rule {number} forbids it{why}."
+    conditions = ", ".join(f"{a}: {written(s)}" for a, s in rule.when.items())
+    return f"rule {number} forbids calls with {conditions}{why}."
+
+
+def unmatched(tried: Sequence[RuleTried]) -> str:
+    """The reason where no rule decides, with what the nearest rule that allows would take."""
+    near = [t for t in tried if t.rule.effect == "allow"]
+    if not near:
+        return "no rule allows it."
+
+    def missed(t: RuleTried) -> list[str]:
+        good = ("holds", "missing") if t.rule.missing == "holds" else ("holds",)
+        return [a for a, v in t.conditions.items() if v not in good]
+
+    nearest = min(near, key=lambda t: len(missed(t)))
+    wants = ", ".join(
+        f"{a}: {written(nearest.rule.when[a])}"
+        + (" (it was left out)" if nearest.conditions[a] == "missing" else "")
+        for a in missed(nearest)
+    )
+    return f"no rule allows it; rule {nearest.number} would take {wants}."
