@@ -23,6 +23,7 @@ from collegium.tasks.task import AnswerKind, Task
 if TYPE_CHECKING:
     from collegium.bench.compare import OnOutcome
     from collegium.bench.records import Report
+    from collegium.guard import Change, Policy, Refusal
 
 T = TypeVar("T")
 
@@ -35,11 +36,13 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
         system: Name of the system.
         model: Name of the default model.
         result: What the system returned; its ``answer`` is the answer.
-        limited: The sentence of the limit that ended it, "" when none did.
+        limited: The sentence of the limit or guard that ended it, "" when none did.
         calls: Generations.
         usage: Tokens and money.
         seconds: Wall-clock time.
         events: The trace.
+        blocked: The calls that its policy did not let through.
+        policy_changes: How its policy changed while it ran.
     """
 
     id: str
@@ -51,6 +54,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     usage: Usage
     seconds: float
     events: tuple[Event, ...]
+    blocked: tuple[Refusal, ...] = ()
+    policy_changes: tuple[Change, ...] = ()
 
     @property
     def answer(self) -> Any:
@@ -70,6 +75,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
             "seconds": f"{self.seconds:.1f}",
             "money": f"${self.usage.money:.2g}",
             "limit": self.limited or "none reached",
+            **({"blocked": f"{len(self.blocked)} calls"} if self.blocked else {}),
             "run": self.id,
         }
         return run_snippet(answer_text(self.result.answer) or "no answer", bill)
@@ -86,6 +92,7 @@ async def arun(
     limits: Limits = Limits(),
     seed: int | None = None,
     exact: bool | None = None,
+    policy: Policy | Path | str | None = None,
     tools: Iterable[Tool] | Toolbox = (),
     interceptors: Sequence[Interceptor] = (),
     drivers: Mapping[type[Call], Driver] | None = None,
@@ -108,6 +115,7 @@ async def arun(
         seed: Fix it to make the run repeatable.
         exact: One request at a time on the embedded engine, bit-identical when repeated; by
             default whenever a seed is fixed.
+        policy: What the agents may do, or a policy file; None: everything.
         tools: Tools that the system may give its agents.
         interceptors: Extra interceptors around every call.
         drivers: Drivers of further kinds of calls, such as a memory and files that stay:
@@ -128,6 +136,15 @@ async def arun(
         task = Task(id="task", prompt=task, answer=answer)
     chosen.require(task)
     exact = seed is not None if exact is None else exact
+    policy = read_policy(policy)
+    tools = tools if isinstance(tools, Toolbox) else Toolbox(tools)
+    guarding = None
+    if policy is not None:
+        from collegium.guard import Guarding, run_limits
+
+        guarding = Guarding(policy, tools=tools, human=human)
+        limits = run_limits(policy, limits)
+        interceptors = [*guarding.interceptors, *interceptors]
     names = {"": model, **(roles or {})}
     models = {role: open_model(name, exact=exact) for role, name in names.items()}
     opened = store if isinstance(store, RunStore) else RunStore(store or default_path())
@@ -138,6 +155,7 @@ async def arun(
         "model": model,
         "roles": dict(roles or {}),
         "seed": seed,
+        **({"policy": msgspec.to_builtins(policy)} if policy is not None else {}),
     }
     run = opened.begin("run", "", spec)
     sinks = [opened.sink(run, system, task.id)]
@@ -176,7 +194,22 @@ async def arun(
         usage=kernel.meter.usage,
         seconds=kernel.meter.seconds,
         events=tuple(kernel.trace.events),
+        blocked=guarding.refusals if guarding else (),
+        policy_changes=guarding.changes if guarding else (),
     )
+
+
+def read_policy(policy: Policy | Path | str | None) -> Policy | None:
+    """The policy meant: itself, or the file's.
+
+    Raises:
+        PolicyError: The file cannot be read or is not a policy.
+    """
+    if not isinstance(policy, str | Path):
+        return policy
+    from collegium.guard import load_policy
+
+    return load_policy(policy)
 
 
 def run(system: str, task: str | Task, **options: Any) -> Run:
@@ -198,6 +231,7 @@ async def acompare(
     seed: int = 0,
     budget: int | None = None,
     exact: bool = True,
+    policy: Policy | Path | str | None = None,
     curve: bool = False,
     workers: int = 1,
     resume: bool = False,
@@ -219,6 +253,7 @@ async def acompare(
         seed: Fixes questions, sampling and bootstrap.
         budget: Tokens per question and system.
         exact: Bit-identical reruns on the embedded engine; False is faster.
+        policy: What the agents of all systems may do, or a policy file; None: everything.
         curve: Rank even though spends differ, as points of a cost-accuracy curve.
         workers: Questions worked on at the same time.
         resume: Go on with the newest run of the same comparison.
@@ -246,6 +281,7 @@ async def acompare(
         budget=budget,
         exact=exact,
         scheduler=scheduler,
+        policy=read_policy(policy),
     )
     opened = store if isinstance(store, RunStore) else RunStore(store or default_path())
     try:

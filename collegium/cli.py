@@ -17,6 +17,7 @@ from typer.core import TyperGroup
 from collegium.commands.app import apps
 from collegium.commands.ecosystem import ecosystem
 from collegium.commands.group import Commands
+from collegium.commands.guard import guards
 from collegium.commands.kernels import kernels
 from collegium.commands.registry import registries
 from collegium.commands.routes import optimise
@@ -49,6 +50,7 @@ models = typer.Typer(cls=TyperGroup, help="The models there are: list, fetch, tr
 app.add_typer(models, name="models", rich_help_panel=LOOK)
 app.add_typer(apps, name="app", rich_help_panel=TRY)
 app.add_typer(kernels, name="kernel", rich_help_panel=TRY)
+app.add_typer(guards, name="guard", rich_help_panel=TRY)
 app.add_typer(taxonomies, name="taxonomy", rich_help_panel=LOOK)
 app.add_typer(registries, name="registry", rich_help_panel=LOOK)
 app.add_typer(optimise, name="optimise", rich_help_panel=LOOK)
@@ -78,6 +80,11 @@ Fast = Annotated[
         metavar="",
         help="Let agents share the embedded engine: quicker, not repeatable to the bit.",
     ),
+]
+
+PolicyFile = Annotated[
+    Path | None,
+    typer.Option("--policy", metavar="FILE", help="What agents may do; see collegium guard."),
 ]
 
 
@@ -137,6 +144,7 @@ def run(
     seed: Annotated[int | None, typer.Option(metavar="N", help="Makes the run repeatable.")] = None,
     cache: Cache = False,
     fast: Fast = False,
+    policy: PolicyFile = None,
     trace: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the trace to this file.")
     ] = None,
@@ -173,6 +181,7 @@ def run(
         seed=seed,
         cache=cache,
         fast=fast,
+        policy=policy,
         trace=trace,
         state=state,
         out_dir=out,
@@ -254,6 +263,7 @@ def compare(
     ] = None,
     cache: Cache = False,
     fast: Fast = False,
+    policy: PolicyFile = None,
     as_json: Json = False,
 ) -> None:
     """Compare systems on the same questions with the same model, seed and budget."""
@@ -278,6 +288,7 @@ def compare(
         scheduler=scheduler,
         cache=cache,
         fast=fast,
+        policy=policy,
         as_json=as_json,
     )
     if not measured:

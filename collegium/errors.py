@@ -41,7 +41,16 @@ class Denied(CollegiumError):
 
 
 class Blocked(Denied):
-    """A policy stands against a call, which was not made; the sentence says why."""
+    """A guard stands against a call, which was not made; the sentence says why.
+
+    Args:
+        message: What the agent is told.
+        reason: The reason alone, for reports; None: the message.
+    """
+
+    def __init__(self, message: str, reason: str | None = None) -> None:
+        super().__init__(message)
+        self.reason = reason or message
 
 
 class LimitReached(CollegiumError):

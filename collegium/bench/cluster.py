@@ -27,6 +27,7 @@ from collegium.bench.compare import Plan, run_all
 from collegium.bench.jobs import Entry, run_job
 from collegium.bench.records import Outcome
 from collegium.errors import BadInput, CollegiumError, Unreachable, missing_extra
+from collegium.guard import Policy
 from collegium.kernel import Event, RunStore
 from collegium.kernel.trace import decode_event, encode_event
 from collegium.models import open_model
@@ -61,6 +62,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
         exact: Whether embedded engines must be reproducible.
         seed: Seed of the comparison.
         budget: Tokens the run may spend, None for no limit.
+        policy: What the agents may do, None for everything.
         journal: Encoded events of interrupted attempts.
         folder: Where relative paths begin.
         version: The version of this package that asks.
@@ -72,6 +74,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     exact: bool
     seed: int
     budget: int | None
+    policy: Policy | None
     journal: list[list[bytes]]
     folder: str
     version: str = __version__
@@ -134,6 +137,7 @@ async def run_on_cluster(
                 exact=planned.exact,
                 seed=planned.seed,
                 budget=planned.budget,
+                policy=planned.policy,
                 journal=[
                     [encode_event(event) for event in attempt]
                     for attempt in store.attempts(run, entry.label, task)
@@ -186,6 +190,7 @@ def do_job(job: Job) -> Answer:
             {role: open_model(name, exact=job.exact) for role, name in job.models.items()},
             seed=job.seed,
             budget=job.budget,
+            policy=job.policy,
             sinks=[keep],
             journal=[[decode_event(event) for event in attempt] for attempt in job.journal],
         )

@@ -17,6 +17,7 @@ from collegium.bench.machine import machine
 from collegium.bench.records import Outcome, Report
 from collegium.bench.summary import pair, rank, system_row
 from collegium.errors import BadInput, CollegiumError
+from collegium.guard import Compiled, Guarding, Policy, run_limits
 from collegium.kernel import Event, Limits, RunStore, Scheduler
 from collegium.kernel.scheduler import parse_scheduler
 from collegium.models import open_model
@@ -43,6 +44,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         exact: Whether the embedded engine works on one request at a time, so that a rerun is
             bit-identical; otherwise requests share it and prefixes are reused.
         scheduler: Who decides whose model call comes next, as users write it; None: nobody.
+        policy: What the agents of every system may do; None: everything.
     """
 
     entries: tuple[Entry, ...]
@@ -54,6 +56,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     budget: int | None
     exact: bool
     scheduler: str | None = None
+    policy: Policy | None = None
 
     @property
     def spec(self) -> dict[str, Any]:
@@ -72,6 +75,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
             "budget": self.budget,
             "exact": self.exact,
             **({"scheduler": self.scheduler} if self.scheduler else {}),
+            **({"policy": msgspec.to_builtins(self.policy)} if self.policy is not None else {}),
         }
 
     @property
@@ -94,6 +98,7 @@ def plan(
     exact: bool = True,
     equal_generations: bool = False,
     scheduler: str | None = None,
+    policy: Policy | None = None,
 ) -> Plan:
     """Check what is to be compared, before anything is paid for.
 
@@ -110,7 +115,10 @@ def plan(
         raise BadInput(f"{sorted(twice)[0]!r} is named twice; give the second other parameters.")
     if limit is not None and limit < 1:
         raise BadInput(f"the number of questions must be at least 1, not {limit}.")
-    Limits(tokens=budget)
+    limits = Limits(tokens=budget)
+    if policy is not None:
+        run_limits(policy, limits)
+        Guarding(policy)
     if scheduler is not None:
         parse_scheduler(scheduler)
         if exact:
@@ -135,6 +143,7 @@ def plan(
         budget=budget,
         exact=exact,
         scheduler=scheduler,
+        policy=policy,
     )
 
 
@@ -263,6 +272,7 @@ def local_worker(
     scheduler: Scheduler | None = None,
 ) -> Work:
     """How one job is done on this machine."""
+    policy = Compiled(planned.policy) if planned.policy is not None else None
 
     async def work(entry: Entry, item: Item) -> Outcome:
         task = item.task.id
@@ -277,6 +287,7 @@ def local_worker(
             journal=journal,
             cache=store if cache else None,
             scheduler=scheduler,
+            policy=policy,
         )
 
     return work
@@ -353,6 +364,7 @@ def summarise(
         verdict=verdict,
         spend_factor=factor,
         curve=curve,
+        policy=planned.policy,
         machine=machine(),
         version=__version__,
         seconds=seconds,

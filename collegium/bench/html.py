@@ -26,6 +26,7 @@ from collegium.bench.plots import COLOURS, accuracy_plot, cost_plot, strata_plot
 from collegium.bench.records import Outcome, Report, SystemRow
 from collegium.bench.statistics import holm
 from collegium.bench.summary import (
+    blocked_calls,
     decided_by_own_tests,
     facts_told,
     pareto,
@@ -122,6 +123,7 @@ def render(report: Report, traces: Traces, *, transcript_bytes: int = TRANSCRIPT
         modes=[m for m in MODES if any(m.code in r.modes for r in rows)],
         diagnosed=sum(r.diagnosed for r in rows),
         scope=SCOPE,
+        blocked=[f"{r.name}: {b}" for r in rows if (b := blocked_calls(r.blocked, 12))],
         own_tests=[f"{r.name}: {t}" for r in rows if (t := decided_by_own_tests(r))],
         facts=[f"{r.name}: {t}." for r in rows if (t := facts_told(r))],
         debates=[describe(name, found) for name, found in report.debates.items()],

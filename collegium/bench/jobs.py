@@ -13,9 +13,11 @@ import msgspec
 from collegium.bench.diagnosis import diagnose
 from collegium.bench.records import Outcome
 from collegium.errors import BadInput, ModelError, Unreachable
+from collegium.guard import Compiled, Guarding, Policy, counted, run_limits
 from collegium.kernel import Event, Kernel, Limits, Scheduler, Unparsed
 from collegium.kernel.kernel import OnText
 from collegium.kernel.memo import ReplyStore
+from collegium.kernel.toolbox import Toolbox
 from collegium.models.model import Model
 from collegium.systems.solve import solve
 from collegium.systems.system import System
@@ -49,6 +51,7 @@ async def run_job(
     cache: ReplyStore | None = None,
     on_text: OnText | None = None,
     scheduler: Scheduler | None = None,
+    policy: Policy | Compiled | None = None,
 ) -> Outcome:
     """Run one system on one question and judge its answer, or the world it leaves behind.
 
@@ -68,6 +71,7 @@ async def run_job(
         cache: Where replies are kept for reuse, None for no cache.
         on_text: Called with pieces of text as they are written.
         scheduler: Decides whose model call comes next; shared by all jobs.
+        policy: What the agents may do; None: everything.
 
     Returns:
         The outcome. A model failure on this question is an outcome with ``error``.
@@ -77,15 +81,21 @@ async def run_job(
         Unreachable: The model's server is gone.
     """
     run_seed = task_seed(seed, item.task.id)
+    limits, guarding = Limits(tokens=budget), None
     answer: Any = None
     notes: dict[str, Any] = {}
     limited = error = ""
     async with placed(item, run_seed) as (task, world):
+        tools = Toolbox(world.tools if world else ())
+        if policy is not None:
+            guarding = Guarding(policy, tools=tools)
+            limits = run_limits(guarding.guard.policy, limits)
         kernel = Kernel(
             models,
-            tools=world.tools if world else (),
+            tools=tools,
             drivers=drivers(world) if world else None,
-            limits=Limits(tokens=budget),
+            limits=limits,
+            interceptors=guarding.interceptors if guarding else (),
             seed=run_seed,
             sinks=sinks,
             journal=journal,
@@ -121,6 +131,8 @@ async def run_job(
         facts=score.facts,
         unparsed=not error and (answer is None or isinstance(answer, Unparsed)),
         limited=bool(limited),
+        ended=limited,
+        blocked=counted(guarding.refusals) if guarding else {},
         error=error,
         calls=kernel.meter.calls,
         tokens_prompt=usage.prompt,

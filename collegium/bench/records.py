@@ -7,6 +7,7 @@ from typing import Any, Literal
 import msgspec
 
 from collegium.bench.diagnosis.findings import Finding
+from collegium.guard.policy import Policy
 from collegium.kernel.waiting import ScheduleReport
 
 
@@ -25,7 +26,9 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
         reason: Why, when it is not plain.
         facts: What was judged besides, by name.
         unparsed: The system abstained: no readable answer.
-        limited: A limit ended the run; what it had by then was scored.
+        limited: A limit or a guard ended the run; what it had by then was scored.
+        ended: The sentence that says which, "" for none.
+        blocked: Calls that the policy did not let through: how often, by call and reason.
         error: The run failed (a model that cannot be reached, say); it counts as wrong.
         calls: Generations.
         tokens_prompt: Prompt tokens, cached ones included.
@@ -49,6 +52,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     facts: dict[str, bool | float] = {}
     unparsed: bool = False
     limited: bool = False
+    ended: str = ""
+    blocked: dict[str, int] = {}
     error: str = ""
     calls: int = 0
     tokens_prompt: int = 0
@@ -90,6 +95,7 @@ class SystemRow(msgspec.Struct, frozen=True, kw_only=True):
     ``diagnosed``. ``self_tested`` counts the answers that passed every test their own system wrote,
     and ``self_tested_correct`` those of them that are right: what self-written tests are worth.
     ``facts`` holds what was judged besides, such as attack success, by name.
+    ``blocked`` counts, by call and reason, the calls that the policy did not let through.
     """
 
     name: str
@@ -116,6 +122,7 @@ class SystemRow(msgspec.Struct, frozen=True, kw_only=True):
     self_tested: int = 0
     self_tested_correct: int = 0
     facts: dict[str, FactRow] = {}
+    blocked: dict[str, int] = {}
 
 
 class Pair(msgspec.Struct, frozen=True, kw_only=True):
@@ -173,6 +180,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         exact: Whether the embedded engine served one request at a time (bit-identical reruns).
         debates: What happened to answers round by round, for every system that debates; for
             attacks, how many replies of each round were unsafe.
+        policy: What the agents were allowed to do; None: everything.
         schedule: What the scheduler did to the model calls of this run, when there was one.
         outcomes: Every outcome, in the order of systems and questions.
     """
@@ -201,6 +209,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     version: str
     seconds: float
     debates: dict[str, Debates] = {}
+    policy: Policy | None = None
     schedule: ScheduleReport | None = None
     outcomes: tuple[Outcome, ...] = ()
 

@@ -8,6 +8,7 @@ reported as what it is: it did not help.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -81,6 +82,7 @@ def system_row(
         self_tested=len(vouched),
         self_tested_correct=sum(o.correct for o in vouched),
         facts=fact_rows(outcomes),
+        blocked=dict(sum((Counter(o.blocked) for o in outcomes), Counter[str]()).most_common()),
     )
 
 
@@ -133,6 +135,22 @@ def decided_by_own_tests(row: SystemRow) -> str:
     return (
         f"{row.self_tested} of {row.n} answers passed every test the system wrote itself; {right}."
     )
+
+
+def blocked_calls(blocked: Mapping[str, int], most: int = 3) -> str:
+    """What a policy did not let through, in a sentence; "" when it let everything through.
+
+    Args:
+        blocked: How often, by call and reason.
+        most: How many reasons to give.
+    """
+    if not blocked:
+        return ""
+    total = sum(blocked.values())
+    given = [f"{n} × {why.rstrip('.')}" for why, n in [*blocked.items()][:most]]
+    rest = len(blocked) - len(given)
+    more = f"; and {rest} other reason{'s' * (rest != 1)}" if rest else ""
+    return f"the policy blocked {total:,} call{'s' * (total != 1)}: {'; '.join(given)}{more}."
 
 
 def pair(

@@ -14,6 +14,7 @@ import msgspec
 from rich.live import Live
 from rich.text import Text
 
+from collegium.api import read_policy
 from collegium.bench.compare import Plan, open_models, plan, traces_of
 from collegium.bench.compare import compare as compare_
 from collegium.bench.debate import equal_generation_grid
@@ -50,6 +51,7 @@ def compare(
     scheduler: str | None,
     cache: bool,
     fast: bool,
+    policy: Path | None,
     as_json: bool,
 ) -> bool:
     """Compare systems, print the result and write the report.
@@ -78,6 +80,7 @@ def compare(
         exact=not fast,
         equal_generations=equal_generations,
         scheduler=scheduler,
+        policy=read_policy(policy),
     )
     if workers < 1:
         raise BadInput(f"the number of workers must be at least 1, not {workers}.")

@@ -14,8 +14,8 @@ from collegium.bench.debate import describe
 from collegium.bench.diagnosis.words import counted
 from collegium.bench.records import Outcome, Report, SystemRow
 from collegium.bench.statistics import wilson
-from collegium.bench.summary import decided_by_own_tests, facts_told, percent
-from collegium.commands.show import clock, dollars, label, print_table, table
+from collegium.bench.summary import blocked_calls, decided_by_own_tests, facts_told, percent
+from collegium.commands.show import clean, clock, dollars, label, print_table, table
 
 WIDTHS = (7, 16, 9, 5, 7)
 """Least widths of the live table's numbers: it must not jump about as they grow."""
@@ -146,6 +146,8 @@ def print_report(report: Report, out: Console) -> None:
     for row in report.systems:
         if said := troubles(row):
             out.print(Text(f"{row.name}: {said}", style="yellow"))
+        if stopped := blocked_calls(row.blocked):
+            out.print(Text(clean(f"{row.name}: {stopped}"), style="yellow"))
         if tested := decided_by_own_tests(row):
             out.print(Text(f"{row.name}: {tested}"))
         if told := facts_told(row):

@@ -44,7 +44,7 @@ async def ask_at_terminal(permission: Permission) -> bool:
         termios.tcflush(stdin, termios.TCIFLUSH)
         for _ in range(TRIES):
             out.print(question(permission), end="", soft_wrap=True)
-            answer = ANSWERS.get((await _line(stdin)).strip().lower())
+            answer = ANSWERS.get((await typed_line(stdin)).strip().lower())
             if answer is not None:
                 return answer
             out.print("Please answer yes or no.")
@@ -60,7 +60,7 @@ def question(permission: Permission) -> Text:
     )
 
 
-async def _line(stdin: int) -> str:
+async def typed_line(stdin: int) -> str:
     """A line from the terminal ("" at its end), read without blocking the event loop.
 
     A thread that waits for a line cannot be stopped, and would keep the program from ending.

@@ -11,10 +11,12 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from collegium.api import Run, arun
+from collegium.api import Run, arun, read_policy
 from collegium.bench.diagnosis import Finding, diagnose
 from collegium.bench.jobs import answer_text
+from collegium.bench.summary import blocked_calls
 from collegium.commands.diagnose import finding_data, print_findings
+from collegium.commands.permission import typed_line
 from collegium.commands.show import (
     clean,
     clock,
@@ -29,6 +31,7 @@ from collegium.commands.show import (
 from collegium.commands.stream import Floor
 from collegium.commands.weights import fetch_weights
 from collegium.errors import BadInput
+from collegium.guard import counted
 from collegium.kernel import Call, Event, Limits, Trace
 from collegium.kernel.atomic import replace
 from collegium.kernel.kernel import Driver
@@ -50,6 +53,7 @@ def run(
     seed: int | None,
     cache: bool,
     fast: bool,
+    policy: Path | None,
     trace: Path | None,
     state: Path | None,
     out_dir: Path | None,
@@ -69,6 +73,7 @@ def run(
     chosen.bind(params)
     models = pairs(roles, "a role's model", "ROLE=MODEL")
     asked = read_task(task, answer, choices)
+    rules = read_policy(policy)
     if trace is not None:
         writable_file(trace)
     for folder in filter(None, (state, out_dir)):
@@ -86,7 +91,8 @@ def run(
     async def human(question: str) -> str:
         floor.close()
         out.print(Text(clean(question), style="bold"))
-        return await asyncio.to_thread(input, "> ")
+        out.print("> ", end="")
+        return (await typed_line(sys.stdin.fileno())).rstrip("\n")
 
     try:
         done = asyncio.run(
@@ -100,6 +106,7 @@ def run(
                 seed=seed,
                 exact=False if fast else None,
                 cache=cache,
+                policy=rules,
                 on_text=None if as_json else floor.on_text,
                 on_event=on_event,
                 drivers=lasting(state) if state else None,
@@ -227,6 +234,8 @@ def data(
         "notes": done.result.notes,
         "account": done.result.account,
         "files": [str(path) for path in files],
+        "blocked": done.blocked,
+        "policy_changes": done.policy_changes,
     }
 
 
@@ -258,6 +267,12 @@ def print_bill(done: Run, out: Console) -> None:
     """What it cost, and what ended it."""
     if done.limited:
         out.print(Text(f"Ended early: {done.limited}", style="yellow"))
+    if stopped := blocked_calls(counted(done.blocked)):
+        said = f"{stopped[0].upper()}{stopped[1:]}"
+        out.print(Text(clean(said), style="yellow"), soft_wrap=True)
+    if changes := len(done.policy_changes):
+        said = f"The policy changed {changes} time{'s' * (changes != 1)} while it ran."
+        out.print(Text(said, style="dim"))
     u = done.usage
     bill = [
         f"{done.calls:,} call{'s' * (done.calls != 1)}",

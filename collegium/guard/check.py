@@ -40,26 +40,6 @@ ALL_TOOLS = "*"
 _COMMON = frozenset(("agent", "parent", "sources"))
 
 
-class Refusal(msgspec.Struct, frozen=True, kw_only=True):
-    """A call that was not made.
-
-    Attributes:
-        agent: Who wanted to make it.
-        call: The tool, or the name of another kind of call.
-        arguments: What with.
-        reason: Why not.
-        number: The rule that decided, 0 when none did.
-        ended: Whether it ended the run.
-    """
-
-    agent: str
-    call: str
-    arguments: dict[str, Any]
-    reason: str
-    number: int = 0
-    ended: bool = False
-
-
 class Change(msgspec.Struct, frozen=True, kw_only=True):
     """A change of the policy during a run.
 
@@ -86,7 +66,6 @@ class Guard:
         human: Answers where a rule asks the user; None: nobody is there, which is a no.
 
     Attributes:
-        refusals: The calls that were not made.
         changes: How the policy changed.
         consents: The calls that the user let through.
 
@@ -106,7 +85,6 @@ class Guard:
         self._asking = asyncio.Lock()
         self._counts: Counter[str] = Counter()
         self._ended = ""
-        self.refusals: list[Refusal] = []
         self.changes: list[Change] = []
         self.consents: list[tuple[str, str]] = []
 
@@ -148,10 +126,6 @@ class Guard:
         """
         self._compiled = self._compiled.with_rules(changes)
         self.changes += [Change(cause=cause, tool=t, rules=r) for t, r in changes.items()]
-
-    def end(self, reason: str) -> None:
-        """Let no further call of the run through."""
-        self._ended = self._ended or reason
 
     def _taken(self, call: Call) -> tuple[dict[str, Any], BadInput | None]:
         """The arguments that a call's rules look at, and what the tool has against them."""
@@ -210,23 +184,13 @@ class Guard:
                 self.consents.append((call.agent, name))
                 return
             reason = f"{reason} {refused}"
-        ended = decision.fallback == "terminate"
-        self.refusals.append(
-            Refusal(
-                agent=call.agent,
-                call=name,
-                arguments=arguments,
-                reason=reason,
-                number=decision.number,
-                ended=ended,
-            )
-        )
-        if ended:
-            self.end(f"the policy ended the run when {call.agent!r} called {name}: {reason}")
+        if decision.fallback == "terminate":
+            self._ended = f"the policy ended the run when {call.agent!r} called {name}: {reason}"
             raise Stopped(self._ended)
         raise Blocked(
             f"the policy blocked {name}: {reason} It was not done. Go on with the user's task "
-            "without it, in a way that the policy allows."
+            "without it, in a way that the policy allows.",
+            reason,
         )
 
     async def _asked(self, agent: str, name: str, arguments: dict[str, Any], reason: str) -> str:

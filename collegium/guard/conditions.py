@@ -19,6 +19,7 @@ condition: checking it raises :class:`ValueError`, and whoever checks has to ref
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -33,6 +34,8 @@ MAX_DEPTH = 32
 
 MAX_VALUE_DEPTH = 64
 """Deepest nesting of an argument that is checked."""
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 _COUNTS = ("minLength", "maxLength", "minItems", "maxItems")
 _BOUNDS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
@@ -129,18 +132,22 @@ def _is_number(value: object) -> bool:
 
 
 def is_plain(value: object, depth: int = 0) -> bool:
-    """Whether JSON can say a value: no NaN, no other objects, nothing nested beyond reason."""
+    """Whether JSON can say a value: no NaN, no half characters, nothing nested beyond reason."""
     kind = type(value)
-    if kind is str or kind is int or kind is bool or value is None:
+    if isinstance(value, str):
+        return value.isascii() or not _SURROGATE.search(value)
+    if kind is int or kind is bool or value is None:
         return True
     if kind is float:
         return math.isfinite(value)  # type: ignore[arg-type]
     if depth >= MAX_VALUE_DEPTH:
         return False
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         return all(is_plain(v, depth + 1) for v in value)
     if isinstance(value, dict):
-        return all(type(k) is str and is_plain(v, depth + 1) for k, v in value.items())
+        return all(
+            isinstance(k, str) and is_plain(k) and is_plain(v, depth + 1) for k, v in value.items()
+        )
     return False
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from itertools import groupby
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal
 
 import msgspec
 
@@ -21,7 +21,7 @@ from collegium.guard.policy import Fallback, Policy, Rule, Schema, order
 MAX_TURNS = 64
 """Most changes between allowing and forbidding that one schema is nested for."""
 
-Verdict: TypeAlias = Literal["holds", "fails", "missing", "error"]
+Verdict = Literal["holds", "fails", "missing", "error"]
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,7 +55,7 @@ class RuleTried(msgspec.Struct, frozen=True, kw_only=True):
 
     number: int
     rule: Rule
-    conditions: Mapping[str, Verdict]
+    conditions: dict[str, Verdict]
     matches: bool
     decides: bool = False
 
@@ -76,7 +76,8 @@ class ToolRules:
     """
 
     def __init__(self, tool: str, rules: Sequence[Rule], fallback: Fallback = "message") -> None:
-        self.tool, self.fallback = tool, fallback
+        self.tool = tool
+        self.fallback: Fallback = fallback
         self.ordered = tuple(sorted(enumerate(rules, 1), key=lambda one: order(one[1])))
         for number, rule in enumerate(rules, 1):
             check_rule(tool, number, rule)
@@ -121,7 +122,9 @@ class ToolRules:
         tried: list[RuleTried] = []
         decided = False
         for number, rule in self.ordered:
-            verdicts = {a: verdict(schema, arguments, a) for a, schema in rule.when.items()}
+            verdicts: dict[str, Verdict] = {}
+            for argument, schema in rule.when.items():
+                verdicts[argument] = verdict(schema, arguments, argument)
             good = ("holds", "missing") if rule.missing == "holds" else ("holds",)
             matches = all(v in good for v in verdicts.values())
             decides = matches and not decided
@@ -150,7 +153,7 @@ class Compiled:
     """
 
     def __init__(self, policy: Policy) -> None:
-        self.policy: Policy = policy
+        self.policy = policy
         self.tools = {
             name: ToolRules(name, rules, policy.fallback) for name, rules in policy.tools.items()
         }
@@ -158,11 +161,9 @@ class Compiled:
     def with_rules(self, changes: Mapping[str, tuple[Rule, ...]]) -> Compiled:
         """The same policy with other rules for some tools; the rest is not compiled again."""
         new = Compiled.__new__(Compiled)
-        new.policy = policy = msgspec.structs.replace(
-            self.policy, tools={**self.policy.tools, **changes}
-        )
-        changed = {n: ToolRules(n, rules, policy.fallback) for n, rules in changes.items()}
-        new.tools = {**self.tools, **changed}
+        new.policy = msgspec.structs.replace(self.policy, tools={**self.policy.tools, **changes})
+        fallback: Fallback = self.policy.fallback
+        new.tools = {**self.tools, **{n: ToolRules(n, r, fallback) for n, r in changes.items()}}
         return new
 
     def decide(self, name: str, arguments: Mapping[str, Any]) -> Decision:

@@ -11,7 +11,7 @@ place (:class:`collegium.guard.check.Guard`). They are also the form of the file
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -23,6 +23,10 @@ Missing = Literal["fails", "holds"]
 Origin = Literal["human", "generated"]
 Schema = dict[str, Any] | bool
 """A condition on one argument: JSON Schema, or simply true or false."""
+
+Count = Annotated[int, msgspec.Meta(ge=1)]
+Number = Annotated[int, msgspec.Meta(ge=0)]
+Amount = Annotated[float, msgspec.Meta(gt=0)]
 
 HUMAN = 1
 """Priority of rules that people write."""
@@ -116,11 +120,11 @@ class Budget(
         tools: How often a tool may be called in a run, by name; ``*`` counts all of them together.
     """
 
-    tokens: int | None = None
-    calls: int | None = None
-    seconds: float | None = None
-    money: float | None = None
-    tools: dict[str, int] = {}
+    tokens: Count | None = None
+    calls: Count | None = None
+    seconds: Amount | None = None
+    money: Amount | None = None
+    tools: dict[str, Number] = {}
 
 
 class Loops(
@@ -132,13 +136,13 @@ class Loops(
         repeats: Rule 1: as many times the same call with the same observation.
         period: Rule 2: the longest cycle that is looked for.
         cycles: Rule 2: as many times around a cycle.
-        stale: Rule 3: as many steps in a row without a new observation.
+        stale: Rule 3: as many steps in a row without a new observation. 0 turns a rule off.
     """
 
-    repeats: int = 3
-    period: int = 4
-    cycles: int = 3
-    stale: int = 5
+    repeats: Number = 3
+    period: Number = 4
+    cycles: Number = 3
+    stale: Number = 5
 
 
 class Ask(
@@ -150,7 +154,7 @@ class Ask(
         seconds: How long to wait; no answer is a no.
     """
 
-    seconds: float = 60.0
+    seconds: Amount = 60.0
 
 
 class Policy(

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from collegium.errors import BudgetTooSmall, LimitReached
+from collegium.errors import Blocked, BudgetTooSmall, LimitReached
 from collegium.kernel import Kernel
 from collegium.kernel.kernel import first_of
 from collegium.systems.system import Result, System
@@ -15,7 +15,7 @@ from collegium.tasks.task import Task
 
 
 class Solved(msgspec.Struct, frozen=True):
-    """A system's result, and the sentence of the limit that cut it short ("" when none did)."""
+    """A system's result, and the sentence of the limit or guard that cut it short ("": none)."""
 
     result: Result
     limited: str = ""
@@ -24,7 +24,9 @@ class Solved(msgspec.Struct, frozen=True):
 async def solve(
     system: System, task: Task, kernel: Kernel, parameters: Mapping[str, Any]
 ) -> Solved:
-    """Run a system; when a limit ends it, take the best result it had kept by then.
+    """Run a system; when a limit or a guard ends it, take the best result it had kept by then.
+
+    A system that cannot go on without a call that was blocked ends there, too.
 
     The tools the system brings are put into the kernel, unless it holds others of their names. No
     task of the run is left when this returns or raises.
@@ -42,11 +44,12 @@ async def solve(
         return Solved(await system.solve(task, kernel, **parameters))
     except BudgetTooSmall:
         raise
-    except LimitReached as error:
+    except (LimitReached, Blocked) as error:
         return Solved(kernel.kept or Result(None), str(error))
     except BaseExceptionGroup as group:
         error = first_of(group)
-        if isinstance(error, LimitReached) and not isinstance(error, BudgetTooSmall):
+        ended = isinstance(error, LimitReached | Blocked)
+        if ended and not isinstance(error, BudgetTooSmall):
             return Solved(kernel.kept or Result(None), str(error))
         raise error from None
     finally:

@@ -134,6 +134,11 @@ class AgentDojoWorld:
         """A copy of the environment as it was at first."""
         return _copy(self._first)
 
+    @property
+    def now(self) -> Any:
+        """A copy of the environment as it is."""
+        return _copy(self._now)
+
     def _tool(self, function: Any) -> Tool:
         name, takes = function.name, function.parameters
 

@@ -1,0 +1,3 @@
+import typer
+
+guards = typer.Typer()

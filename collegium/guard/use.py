@@ -1,0 +1,161 @@
+"""Putting a policy to use in a run: its guard, loop guard and specifications, and their account."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from collegium.errors import Blocked, MissingExtra, PolicyError, Stopped
+from collegium.guard.check import Change, Guard, Human, arguments_of, name_of
+from collegium.guard.decide import Compiled
+from collegium.guard.loops import LoopGuard
+from collegium.guard.policy import Policy, SpecEntry
+from collegium.kernel import Call, Limits, Tool
+from collegium.kernel.kernel import Interceptor
+
+
+class Refusal(msgspec.Struct, frozen=True, kw_only=True):
+    """A call that a guard did not let through.
+
+    Attributes:
+        agent: Who wanted to make it.
+        call: The tool, or the name of another kind of call (``@send`` ...).
+        arguments: What with, as plain data.
+        reason: Why not.
+        ended: Whether that ended the run.
+    """
+
+    agent: str
+    call: str
+    arguments: dict[str, Any]
+    reason: str
+    ended: bool = False
+
+
+class Account:
+    """Interceptor that notes what the guards inside it refuse.
+
+    Attributes:
+        refusals: The calls that were not let through; once a run is ended, no further ones.
+    """
+
+    def __init__(self) -> None:
+        self.refusals: list[Refusal] = []
+        self._ended = False
+
+    async def __call__(self, call: Call, proceed: Callable[[Call], Awaitable[Any]]) -> Any:
+        """Hand a call on."""
+        try:
+            return await proceed(call)
+        except (Blocked, Stopped) as error:
+            if not self._ended:
+                self._ended = isinstance(error, Stopped)
+                reason = error.reason if isinstance(error, Blocked) else str(error)
+                self.refusals.append(
+                    Refusal(
+                        agent=call.agent,
+                        call=name_of(call),
+                        arguments=arguments_of(call),
+                        reason=reason,
+                        ended=self._ended,
+                    )
+                )
+            raise
+
+
+class Guarding:
+    """Everything that guards one run, and what it did.
+
+    Args:
+        policy: The policy; a compiled one may be shared by many runs.
+        tools: The tools of the run, by name.
+        human: Answers where a rule asks the user; None: nobody is there, which is a no.
+
+    Attributes:
+        guard: Keeps the rules.
+        loops: Looks for loops, if the policy says so.
+        interceptors: All of them, outermost first. They belong outside other interceptors.
+
+    Raises:
+        PolicyError: The policy is not of the language.
+    """
+
+    def __init__(
+        self,
+        policy: Policy | Compiled,
+        *,
+        tools: Mapping[str, Tool] | None = None,
+        human: Human | None = None,
+    ) -> None:
+        compiled = policy if isinstance(policy, Compiled) else Compiled(policy)
+        policy = compiled.policy
+        self._account = Account()
+        self.guard = Guard(compiled, tools=tools, human=human)
+        self.loops = LoopGuard(policy.loops) if policy.loops is not None else None
+        self.interceptors: list[Interceptor] = [self._account]
+        if self.loops is not None:
+            self.interceptors.append(self.loops)
+        self.interceptors.append(self.guard)
+        if policy.specs:
+            self.interceptors.append(_specifications(policy.specs))
+
+    @property
+    def refusals(self) -> tuple[Refusal, ...]:
+        """The calls that were not let through."""
+        return tuple(self._account.refusals)
+
+    @property
+    def changes(self) -> tuple[Change, ...]:
+        """How the policy changed during the run."""
+        return tuple(self.guard.changes)
+
+
+def interceptors(
+    policy: Policy | Compiled,
+    *,
+    tools: Mapping[str, Tool] | None = None,
+    human: Human | None = None,
+) -> list[Interceptor]:
+    """What guards one run, to be given to its kernel: ``Kernel(interceptors=interceptors(p))``.
+
+    Args:
+        policy: The policy.
+        tools: The tools of the run, by name: their types say what arguments they would get.
+        human: Answers where a rule asks the user.
+
+    Raises:
+        PolicyError: The policy is not of the language.
+    """
+    return Guarding(policy, tools=tools, human=human).interceptors
+
+
+def _specifications(specs: Sequence[SpecEntry]) -> Interceptor:
+    """The interceptor that keeps the order of calls."""
+    try:
+        from collegium.guard.ltl import spec_guard  # pyright: ignore
+    except MissingExtra:
+        raise
+    except ImportError:
+        raise PolicyError(
+            "the policy has specifications (specs:), but this version cannot check the order of "
+            "calls; take them out."
+        ) from None
+    return spec_guard(specs)
+
+
+def run_limits(policy: Policy, limits: Limits = Limits()) -> Limits:
+    """The limits of a run under a policy: the lower of both."""
+    found: dict[str, Any] = {}
+    for name in Limits.__struct_fields__:
+        both = [v for v in (getattr(limits, name), getattr(policy.limits, name)) if v is not None]
+        found[name] = min(both, default=None)
+    return Limits(**found)
+
+
+def counted(refusals: Iterable[Refusal]) -> dict[str, int]:
+    """How often each reason came up, the most frequent first."""
+    counts = Counter(f"{r.call}: {r.reason}" for r in refusals)
+    return dict(counts.most_common())
