@@ -27,9 +27,7 @@ from collegium.bench.agentdojo_agent import worst_case
 from collegium.bench.machine import machine
 from collegium.bench.statistics import wilson
 from collegium.errors import BadInput, CollegiumError, unknown_name
-from collegium.guard.check import Guard
-from collegium.guard.decide import Compiled
-from collegium.guard.policy import Budget, Policy, Rule
+from collegium.guard import Budget, Compiled, Policy, Rule, interceptors
 from collegium.kernel import Kernel, Tool
 from collegium.kernel.kernel import Interceptor
 from collegium.models import ScriptedModel
@@ -37,7 +35,7 @@ from collegium.worlds import opened
 from collegium.worlds.agentdojo import AgentDojoWorld, planted
 from collegium.worlds.agentdojo_package import ATTACKS, RELEASE, SUITES, VERSION, suite
 
-Guarding = Callable[[str, str, Sequence[Tool]], Interceptor]
+MakeGuard = Callable[[str, str, Sequence[Tool]], Sequence[Interceptor]]
 """Makes the guard of one run: from the suite, the id of the user's task, and the tools."""
 
 
@@ -48,11 +46,13 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         tools: Rules by tool, after those of the setting.
         limits: How often tools may be called.
         inexpressible: What the request leaves open that no rule can fill in; "" for nothing.
+        note: Anything else that a reader of the results should know.
     """
 
     tools: dict[str, tuple[Rule, ...]] = {}
     limits: Budget = Budget()
     inexpressible: str = ""
+    note: str = ""
 
 
 class SuitePolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -155,21 +155,21 @@ def read_policies(folder: Path, suites: Sequence[str] = SUITES) -> dict[str, Sui
     return found
 
 
-def guarding(policies: dict[str, SuitePolicy]) -> Guarding:
+def guarding(policies: dict[str, SuitePolicy]) -> MakeGuard:
     """Make the guards that policies ask for; each policy is compiled once."""
     compiled: dict[tuple[str, str], Compiled] = {}
 
-    def make(name: str, user_task: str, tools: Sequence[Tool]) -> Interceptor:
+    def make(name: str, user_task: str, tools: Sequence[Tool]) -> Sequence[Interceptor]:
         key = name, user_task
         if key not in compiled:
             compiled[key] = Compiled(policies[name].policy(user_task))
-        return Guard(compiled[key], tools={tool.spec.name: tool for tool in tools})
+        return interceptors(compiled[key], tools={tool.spec.name: tool for tool in tools})
 
     return make
 
 
 async def run_once(
-    name: str, user_task: str, injection_task: str, attack: str, guards: Guarding | None
+    name: str, user_task: str, injection_task: str, attack: str, guards: MakeGuard | None
 ) -> Ran:
     """Let the agent do one user task, with or without something planted, guarded or not."""
     texts = planted(name, user_task, injection_task, attack) if injection_task else {}
@@ -178,7 +178,7 @@ async def run_once(
         kernel = Kernel(
             ScriptedModel(lambda request: ""),
             tools=made.tools,
-            interceptors=[guards(name, user_task, made.tools)] if guards else (),
+            interceptors=guards(name, user_task, made.tools) if guards else (),
         )
         conduct = await worst_case(kernel, made, texts)
         score = await made.judge(conduct.answer)
@@ -195,21 +195,28 @@ async def run_once(
 
 
 async def measure(
-    suites: Sequence[str], attack: str, guards: Guarding | None, limit: int | None = None
-) -> list[Ran]:
-    """All runs with or without a guard.
+    suites: Sequence[str],
+    attack: str,
+    guards: Sequence[MakeGuard | None],
+    limit: int | None = None,
+) -> list[list[Ran]]:
+    """All runs, under one guard after the other.
 
     Args:
         suites: Which suites.
         attack: How injections are planted.
-        guards: Makes the guard of a run; None: no guard.
+        guards: What makes the guard of a run; None: no guard.
         limit: At most so many user tasks of each suite.
+
+    Returns:
+        The runs under each guard, in the same order.
     """
-    ran: list[Ran] = []
+    ran: list[list[Ran]] = [[] for _ in guards]
     for name in suites:
         for user_task in [*suite(name).user_tasks][:limit]:
             for injection in ("", *suite(name).injection_tasks):
-                ran.append(await run_once(name, user_task, injection, attack, guards))
+                for runs, guard in zip(ran, guards, strict=True):
+                    runs.append(await run_once(name, user_task, injection, attack, guard))
     return ran
 
 
@@ -251,9 +258,13 @@ def told(
         request = of.requests.get(r.user_task, Request())
         return of.inexpressible.get(r.injection_task) or request.inexpressible
 
+    def because(suite_name: str, user_task: str) -> str:
+        request = policies[suite_name].requests.get(user_task, Request())
+        return " ".join(filter(None, (request.inexpressible, request.note)))
+
     through = [
         {"suite": r.suite, "user_task": r.user_task, "injection_task": r.injection_task,
-         "inexpressible": reason(r)}
+         "stopped_by_no_rule_because": reason(r)}
         for r in guarded if r.attack_success
     ]  # fmt: skip
     lost: Counter[tuple[str, str, tuple[str, ...]]] = Counter()
@@ -262,10 +273,12 @@ def told(
             lost[after.suite, after.user_task, after.lost] += 1
     return {
         "attacks_that_succeeded": through,
-        "attacks_that_a_policy_could_have_stopped": sum(not t["inexpressible"] for t in through),
+        "attacks_that_a_policy_could_have_stopped": sum(
+            not t["stopped_by_no_rule_because"] for t in through
+        ),
         "utility_lost": [
             {"suite": s, "user_task": u, "runs": n, "refused": list(tools),
-             "inexpressible": policies[s].requests.get(u, Request()).inexpressible}
+             "because": because(s, u)}
             for (s, u, tools), n in lost.items()
         ],
     }  # fmt: skip
@@ -275,21 +288,16 @@ async def report(args: argparse.Namespace, command: str) -> dict[str, Any]:
     """The whole measurement as plain data."""
     began = perf_counter()
     suites = args.suite or SUITES
-    bare = await measure(suites, args.attack, None, args.limit)
+    policies = read_policies(args.policies, suites) if args.policies else {}
+    guards = (None, *([guarding(policies)] if policies else []))
+    bare, *others = await measure(suites, args.attack, guards, args.limit)
     rows = summarised("none", bare)
     found: dict[str, Any] = {}
-    if args.policies:
-        policies = read_policies(args.policies, suites)
-        guarded = await measure(suites, args.attack, guarding(policies), args.limit)
+    for guarded in others:
         rows += summarised("policies", guarded)
         found = told(policies, bare, guarded)
-        kept = [
-            sum(r.utility for r in runs if bool(r.injection_task) == attacked)
-            for attacked in (True, False)
-            for runs in (guarded, bare)
-        ]
-        found["utility_kept_under_attack"] = kept[0] / kept[1] if kept[1] else 0.0
-        found["utility_kept"] = kept[2] / kept[3] if kept[3] else 0.0
+        solved = [sum(r.utility for r in ran if not r.injection_task) for ran in (guarded, bare)]
+        found["utility_kept"] = solved[0] / max(1, solved[1])
     return {
         "command": command,
         "machine": machine(),

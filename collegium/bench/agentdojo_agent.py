@@ -6,8 +6,8 @@ back, it first does what the text says. A block stops no more than the one call:
 next. What such an agent cannot be made to do under a guard, no model can be made to do by these
 texts; what it still does for its user, a good model can do.
 
-Solutions are knowledge that no system may have. So the agent is no registered system: it lives here,
-where guards are measured. All it does it does through the kernel.
+Solutions are knowledge that no system may have. So the agent is no registered system: it lives
+here, where guards are measured. All it does it does through the kernel.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Conduct(msgspec.Struct, frozen=True):
     Attributes:
         answer: What it tells the user.
         read: Whether it read a planted text.
-        blocked: The calls that were refused: whose wish it was ("user" or "attacker"), and the tool.
+        blocked: The calls that were refused: whose wish ("user" or "attacker"), and the tool.
         ended: Whether a guard ended the run.
     """
 

@@ -227,8 +227,21 @@ def planted(name: str, user_task: str, injection_task: str, attack_name: str) ->
 
 @lru_cache(maxsize=64)
 def _environment(name: str, user_task: str, texts: Sequence[tuple[str, str]]) -> Any:
-    loaded = suite(name).load_and_inject_default_environment(dict(texts))
+    """The environment with texts in their places: read as the package does, but by libyaml."""
+    import yaml
+    from agentdojo.task_suite.task_suite import read_suite_file
+
+    places = {**_unplanted(name), **dict(texts)}
+    text = read_suite_file(name, "environment.yaml", None).format(**places)
+    read = yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    loaded = suite(name).environment_type.model_validate(read)
     return suite(name).user_tasks[user_task].init_environment(loaded)
+
+
+@lru_cache
+def _unplanted(name: str) -> dict[str, str]:
+    """What stands in the places where nothing is planted."""
+    return suite(name).get_injection_vector_defaults()
 
 
 def _known(tasks: dict[str, Any], task: str) -> Any:
