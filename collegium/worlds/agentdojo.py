@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import pickle
 from collections.abc import Sequence
 from datetime import datetime
 from functools import lru_cache
@@ -85,7 +86,8 @@ class AgentDojoWorld:
         )
         texts = planted(name, user_task, injection_task, attack) if injection_task else {}
         self._first = _environment(name, user_task, tuple(texts.items()))
-        self._now = _copy(self._first)
+        self._known = _written(self.first)
+        self._now: Any = None  # there is a state from the first reset on
         self.done: list[Done] = []
         self._functions = {f.name: f for f in self._suite.tools}
         self._tools = tuple(self._tool(f) for f in self._functions.values())
@@ -97,7 +99,7 @@ class AgentDojoWorld:
 
     async def reset(self, seed: int | None = None) -> str:
         """Begin anew; every beginning is the same."""
-        self._now = _copy(self._first)
+        self._now = self.first
         self.done = []
         return ""
 
@@ -132,7 +134,7 @@ class AgentDojoWorld:
     @property
     def first(self) -> Any:
         """A copy of the environment as it was at first."""
-        return _copy(self._first)
+        return pickle.loads(self._first)
 
     @property
     def now(self) -> Any:
@@ -171,7 +173,7 @@ class AgentDojoWorld:
             self.done.append(Done(name, known, False))
             raise
         finally:
-            _settle(self._now, self._first)
+            _settle(self._now, self._known)
         self.done.append(Done(name, known))
         return _data(result)
 
@@ -185,26 +187,25 @@ class AgentDojoWorld:
         from agentdojo.functions_runtime import FunctionCall
 
         ran = [FunctionCall(function=c.tool, args=c.arguments) for c in self.done if c.succeeded]
+        states = self.first, self.now
         with contextlib.redirect_stdout(io.StringIO()):  # some of them print
             try:
-                by_calls = getattr(task, f"{what}_from_traces")(
-                    text, _copy(self._first), _copy(self._now), ran
-                )
-                if by_calls is not None:
+                by_calls = getattr(task, f"{what}_from_traces")(text, *states, ran)
+                if by_calls is not None:  # most tasks have no such check, and None is its answer
                     return bool(by_calls), ""
-                return bool(getattr(task, what)(text, _copy(self._first), _copy(self._now))), ""
+                return bool(getattr(task, what)(text, *states)), ""
             except Exception as error:  # a state its author did not think of
                 return False, f"the check of {what} failed: {type(error).__name__}: {error}"
 
     def _came_and_went(self, user: str, channel: str) -> bool:
         """Whether a user was in a channel at some time, and is gone in the end."""
-        states = [_copy(self._first)]
+        states = [self.first]
         again = AgentDojoWorld(self.name, self.user_task.ID, "", "")
-        again._now = _copy(self._first)
+        again._now = self.first
         for call in self.done:
             with contextlib.suppress(Exception):
                 again._act(call.tool, call.arguments)
-            states.append(_copy(again._now))
+            states.append(again.now)
         been = any(
             user in s.slack.users and channel in s.slack.user_channels.get(user, ()) for s in states
         )
@@ -226,8 +227,11 @@ def planted(name: str, user_task: str, injection_task: str, attack_name: str) ->
 
 
 @lru_cache(maxsize=64)
-def _environment(name: str, user_task: str, texts: Sequence[tuple[str, str]]) -> Any:
-    """The environment with texts in their places: read as the package does, but by libyaml."""
+def _environment(name: str, user_task: str, texts: Sequence[tuple[str, str]]) -> bytes:
+    """The environment with texts in their places: read as the package does, but by libyaml.
+
+    It comes pickled, so that every reader makes a copy; that is quicker than copying it.
+    """
     import yaml
     from agentdojo.task_suite.task_suite import read_suite_file
 
@@ -235,7 +239,7 @@ def _environment(name: str, user_task: str, texts: Sequence[tuple[str, str]]) ->
     text = read_suite_file(name, "environment.yaml", None).format(**places)
     read = yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     loaded = suite(name).environment_type.model_validate(read)
-    return suite(name).user_tasks[user_task].init_environment(loaded)
+    return pickle.dumps(suite(name).user_tasks[user_task].init_environment(loaded))
 
 
 @lru_cache
@@ -251,14 +255,25 @@ def _known(tasks: dict[str, Any], task: str) -> Any:
 
 
 def _copy(environment: Any) -> Any:
-    return environment.model_copy(deep=True)
+    return pickle.loads(pickle.dumps(environment))
 
 
-def _settle(environment: Any, first: Any) -> None:
-    """Take out what depends on the machine: the time, and the order of a set."""
+def _written(environment: Any) -> frozenset[str]:
+    """The events that a calendar has."""
+    calendar = getattr(environment, "calendar", None)
+    return frozenset(calendar.events if calendar else ())
+
+
+def _settle(environment: Any, known: frozenset[str]) -> None:
+    """Take out what depends on the machine: the time, and the order of a set.
+
+    Args:
+        environment: As it is.
+        known: The events that were there from the beginning.
+    """
     calendar = getattr(environment, "calendar", None)
     for number, event in calendar.events.items() if calendar else ():
-        if number not in first.calendar.events:
+        if number not in known:
             event.participants.sort()
     inbox = getattr(environment, "inbox", None)
     for email in (*inbox.emails.values(), *inbox.trash.values()) if inbox else ():
