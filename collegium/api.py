@@ -173,6 +173,8 @@ async def arun(
         on_text=on_text,
         human=human,
     )
+    if guarding is not None:
+        guarding.bind(kernel, task.text)
     status = "interrupted"
     try:
         solved = await solve(chosen, task, kernel, parameters)

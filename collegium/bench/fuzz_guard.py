@@ -198,15 +198,30 @@ def random_value(r: Random, depth: int = 0) -> Any:
 
 
 def random_pattern(r: Random) -> str:
-    """A pattern, anchored or not."""
-    pieces = [
-        r.choice(PIECES) + r.choice(("", "", "", "+", "*", "?", "{2}", "{1,3}"))
-        for _ in range(r.randrange(1, 4))
-    ]
+    """A pattern, anchored or not; more often than not it is near one of the texts."""
+    if r.random() < 0.6:
+        text = r.choice(TEXTS)
+        begin = r.randrange(len(text) + 1)
+        part = text[begin : r.randrange(begin, len(text) + 1)]
+        pieces = [_near(r, character) for character in part]
+    else:
+        pieces = [r.choice(PIECES) + _times(r) for _ in range(r.randrange(1, 4))]
     body = "".join(pieces)
     if r.random() < 0.2:
         body = f"{body}|{r.choice(PIECES)}"
     return r.choice(("", "^")) + body + r.choice(("", "$"))
+
+
+def _near(r: Random, character: str) -> str:
+    """A piece of a pattern that is likely to match a character."""
+    plain = character if character.isalnum() else f"\\u{ord(character):04x}"
+    return r.choice((plain, plain, ".", f"[{plain}x]", r"[^z]", rf"(?:{plain}|b)", r"\w")) + _times(
+        r
+    )
+
+
+def _times(r: Random) -> str:
+    return r.choice(("", "", "", "+", "*", "?", "{2}", "{1,3}"))
 
 
 def random_schema(r: Random, depth: int = 0) -> Any:
@@ -284,8 +299,9 @@ def disagreement(policy: Policy, compiled: Compiled, name: str, arguments: dict[
         explained = bool(decides) and decides[0].rule.effect == "allow"
         if explained != wanted:
             return f"the explanation says {explained}, the reference {wanted}"
-        if decision.number and decides[0].number != decision.number:
-            return f"rule {decision.number} decided, rule {decides[0].number} is said to"
+        said = decides[0].number if decides else 0
+        if decision.number not in (0, said):
+            return f"rule {decision.number} decided, rule {said} is said to"
     return ""
 
 

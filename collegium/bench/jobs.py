@@ -80,8 +80,31 @@ async def run_job(
         BadInput: Something is wrong that would fail every question (parameters, keys, weights).
         Unreachable: The model's server is gone.
     """
+<<<<<<< HEAD
     run_seed = task_seed(seed, item.task.id)
     limits, guarding = Limits(tokens=budget), None
+=======
+    limits, tools = Limits(tokens=budget), Toolbox()
+    guarding = None
+    if policy is not None:
+        guarding = Guarding(policy, tools=tools)
+        limits = run_limits(guarding.guard.policy, limits)
+    kernel = Kernel(
+        models,
+        tools=tools,
+        limits=limits,
+        interceptors=guarding.interceptors if guarding else (),
+        seed=task_seed(seed, item.task.id),
+        sinks=sinks,
+        journal=journal,
+        cache=cache,
+        on_text=on_text,
+        scheduler=scheduler,
+        name=f"{entry.label}/{item.task.id}",
+    )
+    if guarding is not None:
+        guarding.bind(kernel, item.task.text)
+>>>>>>> h-policy
     answer: Any = None
     notes: dict[str, Any] = {}
     limited = error = ""

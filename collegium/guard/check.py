@@ -105,7 +105,7 @@ class Guard:
         name = name_of(call)
         if type(call) in READS and name not in self._compiled.tools:
             return await proceed(call)
-        arguments, wrong = self._taken(call)
+        arguments, wrong = taken(call, self._tools)
         decision = self._decide(call, name, arguments)
         if decision.rule is not None and decision.rule.update:
             decision = self._install(decision, name)
@@ -126,20 +126,6 @@ class Guard:
         """
         self._compiled = self._compiled.with_rules(changes)
         self.changes += [Change(cause=cause, tool=t, rules=r) for t, r in changes.items()]
-
-    def _taken(self, call: Call) -> tuple[dict[str, Any], BadInput | None]:
-        """The arguments that a call's rules look at, and what the tool has against them."""
-        if not isinstance(call, UseTool):
-            return arguments_of(call), None
-        tool = self._tools.get(call.tool)
-        if tool is None:
-            return call.arguments, None
-        try:
-            return msgspec.to_builtins(tool.check(call.arguments)), None
-        except BadInput as error:
-            return call.arguments, error
-        except Exception as error:  # of a check that somebody else wrote
-            return call.arguments, BadInput(f"tool {call.tool!r} cannot read this: {error}.")
 
     def _decide(self, call: Call, name: str, arguments: dict[str, Any]) -> Decision:
         if isinstance(call, UseTool):
@@ -212,6 +198,21 @@ class Guard:
             except Exception as error:
                 return f"The user could not be asked: {error}"
         return "" if answer.strip().lower() in YES else "The user was asked and said no."
+
+
+def taken(call: Call, tools: Mapping[str, Tool]) -> tuple[dict[str, Any], BadInput | None]:
+    """The arguments that rules look at, and what the tool has against those it was given."""
+    if not isinstance(call, UseTool):
+        return arguments_of(call), None
+    tool = tools.get(call.tool)
+    if tool is None:
+        return call.arguments, None
+    try:
+        return msgspec.to_builtins(tool.check(call.arguments)), None
+    except BadInput as error:
+        return call.arguments, error
+    except Exception as error:  # of a check that somebody else wrote
+        return call.arguments, BadInput(f"tool {call.tool!r} cannot read this: {error}.")
 
 
 def name_of(call: Call) -> str:

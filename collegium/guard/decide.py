@@ -7,6 +7,7 @@ the reason is wanted (the call is blocked, or a rule changes the policy) are rul
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from itertools import groupby
@@ -15,12 +16,13 @@ from typing import Any, Literal
 import msgspec
 
 from collegium.errors import PolicyError
-from collegium.guard.conditions import check_schema, compile_schema, engine, is_plain, rule_schema
+from collegium.guard.conditions import check_schema, engine, is_plain, rule_schema
 from collegium.guard.policy import Fallback, Policy, Rule, Schema, order
 
 MAX_TURNS = 64
 """Most changes between allowing and forbidding that one schema is nested for."""
 
+Test = Callable[[Any], bool]
 Verdict = Literal["holds", "fails", "missing", "error"]
 
 
@@ -88,11 +90,28 @@ class ToolRules:
         )
 
     @cached_property
-    def _matches(self) -> tuple[Callable[[Any], bool], ...]:
-        return tuple(
-            engine(rule_schema(rule.when, missing_holds=rule.missing == "holds"))
-            for _, rule in self.ordered
-        )
+    def _tests(self) -> tuple[Test, ...]:
+        """The check of every condition there is; equal ones are one."""
+        return tuple(engine(schema) for schema in self._places[1])
+
+    @cached_property
+    def _places(self) -> tuple[tuple[tuple[tuple[str, int], ...], ...], tuple[Schema, ...]]:
+        """For every rule its arguments, the rarest condition first, with the condition's number."""
+        numbers: dict[str, int] = {}
+        schemas: list[Schema] = []
+        first = rarest([rule for _, rule in self.ordered])
+        placed: list[tuple[tuple[str, int], ...]] = []
+        for _, rule in self.ordered:
+            conditions: list[tuple[str, int]] = []
+            for argument in first(rule):
+                # of equal conditions on two arguments, each has its own answer
+                key = f"{argument}:{written(rule.when[argument])}"
+                if key not in numbers:
+                    numbers[key] = len(schemas)
+                    schemas.append(rule.when[argument])
+                conditions.append((argument, numbers[key]))
+            placed.append(tuple(conditions))
+        return tuple(placed), tuple(schemas)
 
     def decide(self, arguments: Mapping[str, Any]) -> Decision:
         """Decide a call; its arguments are plain data.
@@ -102,29 +121,73 @@ class ToolRules:
         """
         if self._admits is not None and not self._speaks and self._admits(arguments):
             return _ALLOWED
-        for (number, rule), matches in zip(self.ordered, self._matches, strict=True):
-            if matches(arguments):
-                if rule.effect == "allow":
-                    return Decision(allowed=True, number=number, rule=rule)
-                return Decision(
-                    allowed=False,
-                    number=number,
-                    rule=rule,
-                    reason=forbidden(number, rule),
-                    fallback=rule.fallback,
-                )
+        tests = self._tests
+        known: list[bool | None] = [None] * len(tests)
+        nearest, fewest = -1, len(tests) + 1
+        for place, (number, rule) in enumerate(self.ordered):
+            allows, lenient = rule.effect == "allow", rule.missing == "holds"
+            # of a rule that allows, as many failures are counted as make it no nearer
+            most, missed = fewest if allows else 1, 0
+            for argument, index in self._places[0][place]:
+                holds = known[index]
+                if holds is None:
+                    holds = tests[index](arguments[argument]) if argument in arguments else lenient
+                    if argument in arguments:
+                        known[index] = holds
+                missed += not holds
+                if missed >= most:
+                    break
+            if missed == 0:
+                return self._decided(number, rule)
+            if missed < most:
+                nearest, fewest = place, missed
         return Decision(
-            allowed=False, reason=unmatched(self.explain(arguments)), fallback=self.fallback
+            allowed=False, reason=self._unmatched(nearest, arguments), fallback=self.fallback
         )
+
+    def _decided(self, number: int, rule: Rule) -> Decision:
+        if rule.effect == "allow":
+            return Decision(allowed=True, number=number, rule=rule)
+        return Decision(
+            allowed=False,
+            number=number,
+            rule=rule,
+            reason=forbidden(number, rule),
+            fallback=rule.fallback,
+        )
+
+    def _unmatched(self, nearest: int, arguments: Mapping[str, Any]) -> str:
+        """The reason where no rule decides, with what the nearest rule that allows would take."""
+        if nearest < 0:
+            return "no rule allows it."
+        number, rule = self.ordered[nearest]
+        wants: list[str] = []
+        for argument, verdict in self._verdicts(nearest, arguments).items():
+            if verdict != "holds" and not (verdict == "missing" and rule.missing == "holds"):
+                left = " (it was left out)" if verdict == "missing" else ""
+                wants.append(f"{argument}: {written(rule.when[argument])}{left}")
+        return f"no rule allows it; rule {number} would take {', '.join(wants)}."
+
+    def _verdicts(self, place: int, arguments: Mapping[str, Any]) -> dict[str, Verdict]:
+        """What every condition of a rule says of a call, in the order in which they are written."""
+        indices = dict(self._places[0][place])
+        found: dict[str, Verdict] = {}
+        for argument in self.ordered[place][1].when:
+            if argument not in arguments:
+                found[argument] = "missing"
+            elif not is_plain(arguments[argument]):
+                found[argument] = "error"
+            else:
+                holds = self._tests[indices[argument]](arguments[argument])
+                found[argument] = "holds" if holds else "fails"
+        return found
 
     def explain(self, arguments: Mapping[str, Any]) -> tuple[RuleTried, ...]:
         """How every rule looks at a call, in the order in which they are tried."""
         tried: list[RuleTried] = []
         decided = False
-        for number, rule in self.ordered:
-            verdicts: dict[str, Verdict] = {}
-            for argument, schema in rule.when.items():
-                verdicts[argument] = verdict(schema, arguments, argument)
+        for place, (number, rule) in enumerate(self.ordered):
+            verdicts = self._verdicts(place, arguments)
             good = ("holds", "missing") if rule.missing == "holds" else ("holds",)
             matches = all(v in good for v in verdicts.values())
             decides = matches and not decided
@@ -223,8 +286,9 @@ def admitted(rules: Sequence[Rule]) -> Schema:
     matches or what comes after it lets through; a group that forbids takes away what it matches.
     """
     schema: Schema = False
+    first = rarest(rules)
     for effect, group in reversed([(e, [*g]) for e, g in groupby(rules, lambda r: r.effect)]):
-        matched = [rule_schema(r.when, missing_holds=r.missing == "holds") for r in group]
+        matched = [_rarest_first(rule, first(rule)) for rule in group]
         if effect == "allow":
             schema = {"anyOf": matched if schema is False else [*matched, schema]}
         elif schema is not False:
@@ -232,14 +296,27 @@ def admitted(rules: Sequence[Rule]) -> Schema:
     return schema
 
 
-def verdict(schema: Schema, arguments: Mapping[str, Any], argument: str) -> Verdict:
-    """What one condition says of a call."""
-    if argument not in arguments:
-        return "missing"
-    try:
-        return "holds" if compile_schema(schema)(arguments[argument]) else "fails"
-    except (ValueError, PolicyError):
-        return "error"
+def rarest(rules: Sequence[Rule]) -> Callable[[Rule], list[str]]:
+    """Orders the arguments of a rule by how many rules share its condition on them.
+
+    A condition that few rules have tells most about which rule a call is for. Where it fails, the
+    others need not be looked at.
+    """
+    shared = Counter((a, written(schema)) for rule in rules for a, schema in rule.when.items())
+    return lambda rule: sorted(rule.when, key=lambda a: shared[a, written(rule.when[a])])
+
+
+def _rarest_first(rule: Rule, arguments: Sequence[str]) -> dict[str, Any]:
+    """The schema of a rule that looks at one argument before the others."""
+    holds = rule.missing == "holds"
+    parts = [
+        rule_schema({a: rule.when[a] for a in names}, missing_holds=holds)
+        for names in (arguments[:1], arguments[1:])
+        if names
+    ]
+    if len(parts) == 2:
+        return {"allOf": parts}
+    return parts[0] if parts else {}
 
 
 def written(schema: Schema) -> str:
@@ -254,22 +331,3 @@ def forbidden(number: int, rule: Rule) -> str:
         return f"rule {number} forbids it{why}."
     conditions = ", ".join(f"{a}: {written(s)}" for a, s in rule.when.items())
     return f"rule {number} forbids calls with {conditions}{why}."
-
-
-def unmatched(tried: Sequence[RuleTried]) -> str:
-    """The reason where no rule decides, with what the nearest rule that allows would take."""
-    near = [t for t in tried if t.rule.effect == "allow"]
-    if not near:
-        return "no rule allows it."
-
-    def missed(t: RuleTried) -> list[str]:
-        good = ("holds", "missing") if t.rule.missing == "holds" else ("holds",)
-        return [a for a, v in t.conditions.items() if v not in good]
-
-    nearest = min(near, key=lambda t: len(missed(t)))
-    wants = ", ".join(
-        f"{a}: {written(nearest.rule.when[a])}"
-        + (" (it was left out)" if nearest.conditions[a] == "missing" else "")
-        for a in missed(nearest)
-    )
-    return f"no rule allows it; rule {nearest.number} would take {wants}."

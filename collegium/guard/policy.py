@@ -145,6 +145,21 @@ class Loops(
     stale: Number = 5
 
 
+class Writing(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True
+):
+    """Rules that a model writes from the user's request, when a run first uses a tool.
+
+    Attributes:
+        update: What becomes of the changes it proposes after each result. ``narrow-only``: only
+            what is proved to let nothing more through is installed. ``ask``: the user is asked
+            about the rest. ``default``: everything is installed (the paper's first version, which
+            a poisoned result can turn against the user). ``off``: it is not asked for changes.
+    """
+
+    update: Literal["narrow-only", "ask", "default", "off"] = "narrow-only"
+
+
 class Ask(
     msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True
 ):
@@ -171,6 +186,7 @@ class Policy(
         loops: Ends a run that goes in circles; None: it is not looked for.
         ask: How the user is asked.
         specs: In what order calls may come.
+        written: Further rules are written by a model, for each run; None: there are none.
     """
 
     tools: dict[str, tuple[Rule, ...]] = {}
@@ -180,6 +196,7 @@ class Policy(
     loops: Loops | None = None
     ask: Ask = Ask()
     specs: tuple[SpecEntry, ...] = ()
+    written: Writing | None = None
 
 
 def order(rule: Rule) -> tuple[int, bool]:

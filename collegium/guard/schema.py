@@ -5,6 +5,7 @@ It is made from the structs; ``python -m collegium.guard.schema`` writes it anew
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +24,25 @@ def editor_schema() -> dict[str, Any]:
     for name in ("Rule", "Label"):
         when = definitions[name]["properties"]["when"]
         when["additionalProperties"] = {"$ref": "#/$defs/Condition"}
+    for definition in definitions.values():
+        _describe(definition)
     definitions["Condition"] = condition_schema()
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "A collegium policy",
         **schema,
     }
+
+
+def _describe(definition: dict[str, Any]) -> None:
+    """Put what a docstring says of each attribute where editors show it."""
+    about, _, attributes = definition["description"].partition("Attributes:")
+    definition["description"] = " ".join(about.split())
+    for name, said in re.findall(r"^ {8}(\w+): (.+(?:\n {12}.+)*)", attributes, re.MULTILINE):
+        place = definition["properties"][name]
+        if "$ref" in place:  # a reference has nothing beside it
+            definition["properties"][name] = place = {"allOf": [{**place}]}
+        place["description"] = " ".join(said.replace("``", "").split())
 
 
 def condition_schema() -> dict[str, Any]:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from fnmatch import fnmatchcase
 from typing import Any
 
 import msgspec
 
 from collegium.errors import Blocked, MissingExtra, PolicyError, Stopped
-from collegium.guard.check import Change, Guard, Human, arguments_of, name_of
+from collegium.guard.check import Change, Guard, Human, arguments_of, name_of, taken
+from collegium.guard.conditions import compile_schema, rule_schema
 from collegium.guard.decide import Compiled
 from collegium.guard.loops import LoopGuard
-from collegium.guard.policy import Policy, SpecEntry
-from collegium.kernel import Call, Limits, Tool
+from collegium.guard.policy import Label, Policy, SpecEntry
+from collegium.guard.update import Writer
+from collegium.kernel import Call, Kernel, Limits, Tool
 from collegium.kernel.kernel import Interceptor
 
 
@@ -77,6 +80,7 @@ class Guarding:
     Attributes:
         guard: Keeps the rules.
         loops: Looks for loops, if the policy says so.
+        writer: Has rules written, if the policy says so.
         interceptors: All of them, outermost first. They belong outside other interceptors.
 
     Raises:
@@ -98,9 +102,19 @@ class Guarding:
         self.interceptors: list[Interceptor] = [self._account]
         if self.loops is not None:
             self.interceptors.append(self.loops)
+        self.writer = Writer(self.guard, policy.written, human) if policy.written else None
+        if self.writer is not None:
+            self.interceptors.append(self.writer)
         self.interceptors.append(self.guard)
         if policy.specs:
-            self.interceptors.append(_specifications(policy.specs))
+            self.interceptors.append(
+                _specifications(policy.specs, tools if tools is not None else {})
+            )
+
+    def bind(self, kernel: Kernel, request: str) -> None:
+        """Say which kernel runs the calls, and what the user wants, before the run begins."""
+        if self.writer is not None:
+            self.writer.bind(kernel, request)
 
     @property
     def refusals(self) -> tuple[Refusal, ...]:
@@ -132,10 +146,10 @@ def interceptors(
     return Guarding(policy, tools=tools, human=human).interceptors
 
 
-def _specifications(specs: Sequence[SpecEntry]) -> Interceptor:
+def _specifications(specs: Sequence[SpecEntry], tools: Mapping[str, Tool]) -> Interceptor:
     """The interceptor that keeps the order of calls."""
     try:
-        from collegium.guard.ltl import spec_guard  # pyright: ignore
+        from collegium.guard.ltl import CallSpec, spec_guard  # pyright: ignore
     except MissingExtra:
         raise
     except ImportError:
@@ -143,7 +157,38 @@ def _specifications(specs: Sequence[SpecEntry]) -> Interceptor:
             "the policy has specifications (specs:), but this version cannot check the order of "
             "calls; take them out."
         ) from None
-    return spec_guard(specs)
+    return spec_guard(
+        [
+            CallSpec(
+                name=spec.name,
+                formula=spec.formula,
+                labels={name: holds_at(label, tools) for name, label in spec.labels.items()},
+            )
+            for spec in specs
+        ]
+    )
+
+
+def holds_at(label: Label, tools: Mapping[str, Tool]) -> Callable[[Call], bool]:
+    """The meaning of a label: says of a call whether its proposition holds there.
+
+    What it returns raises :class:`Blocked` for a call that cannot be checked.
+
+    Args:
+        label: The label.
+        tools: The tools of the run, by name.
+    """
+    meets = compile_schema(rule_schema(label.when, missing_holds=False))
+
+    def holds(call: Call) -> bool:
+        if not fnmatchcase(name_of(call), label.tool):
+            return False
+        try:
+            return not label.when or meets(taken(call, tools)[0])
+        except ValueError as error:
+            raise Blocked(f"{name_of(call)} cannot be checked: {error}.") from None
+
+    return holds
 
 
 def run_limits(policy: Policy, limits: Limits = Limits()) -> Limits:

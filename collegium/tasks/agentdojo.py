@@ -1,6 +1,7 @@
 """AgentDojo as a benchmark: tasks that are acted on, with or without planted instructions.
 
-``agentdojo:SUITE`` are the user's tasks of a suite, with nothing planted.
+``agentdojo`` are the user's tasks of all suites, ``agentdojo:SUITE`` those of one, with nothing
+planted. (``all`` is a suite too.)
 ``agentdojo:SUITE:ATTACK`` is every user's task with every injection task, planted as the attack
 does it: then a row counts the user's tasks that were solved nevertheless, and ``attack_success`` is
 judged besides.
@@ -32,15 +33,12 @@ from collegium.worlds.agentdojo_package import (
 
 AGENTDOJO = "agentdojo"
 
-_SIZES = {"banking": 16, "slack": 21, "travel": 20, "workspace": 40}
+SIZE = 97
+"""User tasks of all suites."""
 
+DESCRIPTION = "acting with tools in four suites; :SUITE for one, :SUITE:ATTACK for injections"
 
-def agentdojo_sets() -> dict[str, tuple[str, int]]:
-    """The benchmarks without attacks: description and number of questions by name."""
-    return {
-        f"{AGENTDOJO}:{name}": (f"acting with the tools of {name}; add :ATTACK for injections", n)
-        for name, n in _SIZES.items()
-    }
+ALL = "all"
 
 
 def agentdojo_ready() -> str:
@@ -52,7 +50,7 @@ def agentdojo_benchmark(subset: str, seed: int | None, limit: int | None) -> Ben
     """A suite as a benchmark.
 
     Args:
-        subset: ``SUITE`` or ``SUITE:ATTACK``.
+        subset: ``SUITE`` or ``SUITE:ATTACK``; "" for all suites.
         seed: Seed of the order; None keeps the order of the suite.
         limit: How many questions at most.
 
@@ -61,13 +59,35 @@ def agentdojo_benchmark(subset: str, seed: int | None, limit: int | None) -> Ben
         MissingExtra: The package is not installed.
     """
     name, _, attack = subset.partition(":")
-    if name not in SUITES:
-        raise unknown_name("suite of agentdojo", name, SUITES)
+    if name and name not in (*SUITES, ALL):
+        raise unknown_name("suite of agentdojo", name, [*SUITES, ALL])
     if attack and attack not in ATTACKS:
         raise unknown_name("attack of agentdojo", attack, ATTACKS)
+    items = [i for of in SUITES if name in ("", ALL, of) for i in _items(of, attack)]
+    if seed is not None:
+        items.sort(key=lambda item: hashed(str(seed), item.task.id))
+    items = items[:limit]
+    digest = blake2b(msgspec.json.encode([RELEASE, VERSION, attack]), digest_size=16)
+    for item in items:
+        digest.update(msgspec.json.encode(item.task))
+    planted = f", every injection task planted as {attack}" if attack else ""
+    which = "all suites" if name in ("", ALL) else f"the suite {name}"
+    return Benchmark(
+        name=f"{AGENTDOJO}:{subset}" if subset else AGENTDOJO,
+        split="test",
+        items=tuple(items),
+        description=f"user tasks of {which}{planted}",
+        source=f"agentdojo {RELEASE} (MIT), suites {VERSION}",
+        controls={},
+        fingerprint=digest.hexdigest(),
+    )
+
+
+def _items(name: str, attack: str) -> list[Item]:
+    """The items of one suite, in its order."""
     tasks = suite(name)
     tools = tuple(function.name for function in tasks.tools)
-    items = [
+    return [
         Item(
             task=Task(
                 id="/".join(filter(None, (name, user, injection))),
@@ -84,19 +104,3 @@ def agentdojo_benchmark(subset: str, seed: int | None, limit: int | None) -> Ben
         for user in tasks.user_tasks
         for injection in (tasks.injection_tasks if attack else ("",))
     ]
-    if seed is not None:
-        items.sort(key=lambda item: hashed(str(seed), item.task.id))
-    items = items[:limit]
-    digest = blake2b(msgspec.json.encode([RELEASE, VERSION, attack, tools]), digest_size=16)
-    for item in items:
-        digest.update(msgspec.json.encode(item.task))
-    planted = f", every injection task planted as {attack}" if attack else ""
-    return Benchmark(
-        name=f"{AGENTDOJO}:{subset}",
-        split="test",
-        items=tuple(items),
-        description=f"user tasks of the suite {name}{planted}",
-        source=f"agentdojo {RELEASE} (MIT), suites {VERSION}",
-        controls={},
-        fingerprint=digest.hexdigest(),
-    )
