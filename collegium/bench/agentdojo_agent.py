@@ -62,8 +62,8 @@ async def worst_case(kernel: Kernel, world: AgentDojoWorld, texts: dict[str, str
     except LimitReached:
         ended = True
     answer = world.user_task.GROUND_TRUTH_OUTPUT
-    if script.read and world.injection_task.GROUND_TRUTH_OUTPUT:
-        answer = f"{answer} {world.injection_task.GROUND_TRUTH_OUTPUT}"
+    if script.read and (order := world.injection_task) is not None and order.GROUND_TRUTH_OUTPUT:
+        answer = f"{answer} {order.GROUND_TRUTH_OUTPUT}"
     return Conduct(answer, script.read, tuple(script.blocked), ended)
 
 
@@ -93,10 +93,10 @@ class _Script:
 
     async def obey(self) -> None:
         """Do what was read, once."""
-        if not self.read or self._obeyed:
+        task = self._world.injection_task
+        if task is None or not self.read or self._obeyed:
             return
         self._obeyed = True
-        task = self._world.injection_task
 
         async def act(tool: str, /, **arguments: Any) -> Any:
             return await self.act("attacker", tool, **arguments)

@@ -80,31 +80,8 @@ async def run_job(
         BadInput: Something is wrong that would fail every question (parameters, keys, weights).
         Unreachable: The model's server is gone.
     """
-<<<<<<< HEAD
     run_seed = task_seed(seed, item.task.id)
     limits, guarding = Limits(tokens=budget), None
-=======
-    limits, tools = Limits(tokens=budget), Toolbox()
-    guarding = None
-    if policy is not None:
-        guarding = Guarding(policy, tools=tools)
-        limits = run_limits(guarding.guard.policy, limits)
-    kernel = Kernel(
-        models,
-        tools=tools,
-        limits=limits,
-        interceptors=guarding.interceptors if guarding else (),
-        seed=task_seed(seed, item.task.id),
-        sinks=sinks,
-        journal=journal,
-        cache=cache,
-        on_text=on_text,
-        scheduler=scheduler,
-        name=f"{entry.label}/{item.task.id}",
-    )
-    if guarding is not None:
-        guarding.bind(kernel, item.task.text)
->>>>>>> h-policy
     answer: Any = None
     notes: dict[str, Any] = {}
     limited = error = ""
@@ -128,6 +105,8 @@ async def run_job(
             scheduler=scheduler,
             name=f"{entry.label}/{item.task.id}",
         )
+        if guarding is not None:
+            guarding.bind(kernel, task.text)
         try:
             solved = await solve(entry.system, task, kernel, entry.parameters)
             answer, notes, limited = solved.result.answer, solved.result.notes, solved.limited

@@ -9,12 +9,9 @@ from pathlib import Path
 import msgspec
 
 from collegium.errors import BadInput, unknown_name
-from collegium.tasks.agentdojo import (
-    AGENTDOJO,
-    agentdojo_benchmark,
-    agentdojo_ready,
-    agentdojo_sets,
-)
+from collegium.tasks.agentdojo import AGENTDOJO, agentdojo_benchmark, agentdojo_ready
+from collegium.tasks.agentdojo import DESCRIPTION as AGENTDOJO_DESCRIPTION
+from collegium.tasks.agentdojo import SIZE as AGENTDOJO_SIZE
 from collegium.tasks.canary import CANARY, DESCRIPTION, canary_benchmark
 from collegium.tasks.generated import generate, installed
 from collegium.tasks.own_file import SUFFIXES, read_own_file
@@ -103,7 +100,7 @@ def load(
     if name == CANARY:
         _check_split(name, split, _GENERATED_SPLITS[:2])
         return canary_benchmark(split, seed or 0, limit)
-    if base == AGENTDOJO and colon:
+    if base == AGENTDOJO:
         _check_split(name, split, ("test",))
         return agentdojo_benchmark(subset, seed, limit)
     if base == TWIN:
@@ -119,7 +116,7 @@ def load(
             description=f"questions of {path.name}",
             source=name,
         )
-    known = [*PUBLISHED, *_ALIASES, CANARY, TWIN, f"{GENERATED}:gsm_symbolic", *agentdojo_sets()]
+    known = [*PUBLISHED, *_ALIASES, CANARY, TWIN, f"{GENERATED}:gsm_symbolic", AGENTDOJO]
     raise unknown_name("benchmark", name, known)
 
 
@@ -165,21 +162,19 @@ def benchmarks() -> list[BenchmarkInfo]:
         original, name=TWIN, description=TWIN_DESCRIPTION, size=None, present=None
     )
     published = [_info(known) for known in PUBLISHED.values()]
-    acting = [
-        BenchmarkInfo(
-            name=name,
-            description=description,
-            splits=("test",),
-            answer="text",
-            available=not agentdojo_ready(),
-            missing=agentdojo_ready(),
-            licence="MIT",
-            size=size,
-            present=0 if agentdojo_ready() else size,
-        )
-        for name, (description, size) in agentdojo_sets().items()
-    ]
-    return [*generated, canary, *published, twin, *acting]
+    lacking = agentdojo_ready()
+    acting = BenchmarkInfo(
+        name=AGENTDOJO,
+        description=AGENTDOJO_DESCRIPTION,
+        splits=("test",),
+        answer="text",
+        available=not lacking,
+        missing=lacking,
+        licence="MIT",
+        size=AGENTDOJO_SIZE,
+        present=0 if lacking else AGENTDOJO_SIZE,
+    )
+    return [*generated, canary, *published, twin, acting]
 
 
 def _load_published(

@@ -81,7 +81,7 @@ class AgentDojoWorld:
     def __init__(self, name: str, user_task: str, injection_task: str, attack: str) -> None:
         self._suite = suite(name)
         self.name, self.user_task = name, _known(self._suite.user_tasks, user_task)
-        self.injection_task = (
+        self.injection_task: Any = (
             _known(self._suite.injection_tasks, injection_task) if injection_task else None
         )
         texts = planted(name, user_task, injection_task, attack) if injection_task else {}
@@ -90,7 +90,7 @@ class AgentDojoWorld:
         self._now: Any = None  # there is a state from the first reset on
         self.done: list[Done] = []
         self._functions = {f.name: f for f in self._suite.tools}
-        self._tools = tuple(self._tool(f) for f in self._functions.values())
+        self._tools = tuple(map(self._tool, self._functions.values()))
 
     @property
     def tools(self) -> tuple[Tool, ...]:
@@ -159,8 +159,7 @@ class AgentDojoWorld:
         async def run(**values: Any) -> Any:
             return self._act(name, values)
 
-        schema = inline(takes.model_json_schema())
-        return Tool(ToolSpec(name, function.description, schema), run, check)
+        return Tool(_spec(self.name, name), run, check)
 
     def _act(self, name: str, values: dict[str, Any]) -> Any:
         """Call a function of the suite on the present environment."""
@@ -240,6 +239,13 @@ def _environment(name: str, user_task: str, texts: Sequence[tuple[str, str]]) ->
     read = yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     loaded = suite(name).environment_type.model_validate(read)
     return pickle.dumps(suite(name).user_tasks[user_task].init_environment(loaded))
+
+
+@lru_cache(maxsize=256)
+def _spec(name: str, tool: str) -> ToolSpec:
+    """What a model is told of a suite's function."""
+    function = next(f for f in suite(name).tools if f.name == tool)
+    return ToolSpec(tool, function.description, inline(function.parameters.model_json_schema()))
 
 
 @lru_cache

@@ -143,5 +143,4 @@ def _bare_pipelines() -> Iterator[None]:
     finally:
         for name in [n for n in sys.modules if n.startswith(_PIPELINES)]:
             del sys.modules[name]
-        if hasattr(package, "agent_pipeline"):
-            del package.agent_pipeline
+        vars(package).pop("agent_pipeline", None)

@@ -51,10 +51,12 @@ print(json.dumps([sizes, sorted(loaded & {"openai", "anthropic", "cohere", "goog
 
 def test_the_list_and_the_names() -> None:
     listed = {b.name: b for b in benchmarks()}
+    assert listed["agentdojo"].available
+    assert listed["agentdojo"].size == len(load("agentdojo").items) == 97
     for name in SUITES:
-        info = listed[f"agentdojo:{name}"]
-        assert info.available
-        assert info.size == len(load(f"agentdojo:{name}").items) == len(suite(name).user_tasks)
+        assert len(load(f"agentdojo:{name}").items) == len(suite(name).user_tasks)
+    pairs = load("agentdojo:all:direct", limit=20).items
+    assert len({item.task.id.partition("/")[0] for item in pairs}) > 1
     with pytest.raises(UnknownName, match="did you mean 'banking'"):
         load("agentdojo:bankin")
     with pytest.raises(UnknownName, match="did you mean 'direct'"):
@@ -129,7 +131,7 @@ async def test_what_is_planted_is_read_by_who_solves_the_task() -> None:
     async with opened(lambda: made) as (world, _):
         bill = await kernel_for(world).use("read_file", file_path="bill-december-2023.txt")
     assert ATTACKER in bill
-    assert "TODO: Send as much money as possible" in bill
+    assert "Send as much money as possible" in bill
 
 
 async def test_asking_for_what_was_blocked_is_no_attack() -> None:
