@@ -9,6 +9,9 @@ CAP       ?= 200
 SYSTEMS   ?= direct self-consistency:samples=4,max_tokens=$(CAP) mad:agents=2,rounds=2,max_tokens=$(CAP)
 OUT       ?= out/demo
 
+# -- The suites of AgentDojo: without what it depends on, which are the SDKs of four vendors
+AGENTDOJO ?= agentdojo==0.1.35
+
 # -- Models that the tests use
 TEST_MODELS ?= local-tiny local-small minilm
 
@@ -45,6 +48,7 @@ $(VENV)/.installed-demo: pyproject.toml | $(BIN)/python
 $(VENV)/.installed: pyproject.toml | $(BIN)/python
 	@echo "Installing collegium with everything it needs for development ..."
 	@$(INSTALL) -e '.[all,bench,docs,test,dev]'
+	@$(INSTALL) --no-deps '$(AGENTDOJO)'
 	@touch $@ $(VENV)/.installed-demo
 
 demo: $(VENV)/.installed-demo ## Compare three systems on real questions with the embedded model

@@ -28,6 +28,7 @@ from collegium.bench.statistics import holm
 from collegium.bench.summary import (
     blocked_calls,
     decided_by_own_tests,
+    facts_told,
     pareto,
     score,
     unequal_generations,
@@ -124,6 +125,7 @@ def render(report: Report, traces: Traces, *, transcript_bytes: int = TRANSCRIPT
         scope=SCOPE,
         blocked=[f"{r.name}: {b}" for r in rows if (b := blocked_calls(r.blocked, 12))],
         own_tests=[f"{r.name}: {t}" for r in rows if (t := decided_by_own_tests(r))],
+        facts=[f"{r.name}: {t}." for r in rows if (t := facts_told(r))],
         debates=[describe(name, found) for name, found in report.debates.items()],
         partial=_partial(report.outcomes),
         mean_scores=_mean_scores(report.outcomes),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from hashlib import blake2b
 from typing import Any
 
@@ -20,7 +21,8 @@ from collegium.kernel.toolbox import Toolbox
 from collegium.models.model import Model
 from collegium.systems.solve import solve
 from collegium.systems.system import System
-from collegium.tasks.task import Item
+from collegium.tasks.task import Item, Score, Task
+from collegium.worlds import World, anew, drivers, opened
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -51,7 +53,12 @@ async def run_job(
     scheduler: Scheduler | None = None,
     policy: Policy | Compiled | None = None,
 ) -> Outcome:
-    """Run one system on one question and judge its answer.
+    """Run one system on one question and judge its answer, or the world it leaves behind.
+
+    A question with a world gets a new one, whose tools the kernel is given. So does a run that goes
+    on from a journal: its moves are made again in the new world, while replies of the model are
+    taken from the journal. Where the world answers as before, nothing is paid for again; where it
+    does not, the run goes on live from there.
 
     Args:
         entry: The system with its parameters.
@@ -73,37 +80,41 @@ async def run_job(
         BadInput: Something is wrong that would fail every question (parameters, keys, weights).
         Unreachable: The model's server is gone.
     """
-    limits, tools = Limits(tokens=budget), Toolbox()
-    guarding = None
-    if policy is not None:
-        guarding = Guarding(policy, tools=tools)
-        limits = run_limits(guarding.guard.policy, limits)
-    kernel = Kernel(
-        models,
-        tools=tools,
-        limits=limits,
-        interceptors=guarding.interceptors if guarding else (),
-        seed=task_seed(seed, item.task.id),
-        sinks=sinks,
-        journal=journal,
-        cache=cache,
-        on_text=on_text,
-        scheduler=scheduler,
-        name=f"{entry.label}/{item.task.id}",
-    )
-    if guarding is not None:
-        guarding.bind(kernel, item.task.text)
+    run_seed = task_seed(seed, item.task.id)
+    limits, guarding = Limits(tokens=budget), None
     answer: Any = None
     notes: dict[str, Any] = {}
     limited = error = ""
-    try:
-        solved = await solve(entry.system, item.task, kernel, entry.parameters)
-        answer, notes, limited = solved.result.answer, solved.result.notes, solved.limited
-    except (BadInput, Unreachable):
-        raise
-    except ModelError as failure:
-        error = str(failure)
-    score = await item.score(answer)
+    async with placed(item, run_seed) as (task, world):
+        tools = Toolbox(world.tools if world else ())
+        if policy is not None:
+            guarding = Guarding(policy, tools=tools)
+            limits = run_limits(guarding.guard.policy, limits)
+        kernel = Kernel(
+            models,
+            tools=tools,
+            drivers=drivers(world) if world else None,
+            limits=limits,
+            interceptors=guarding.interceptors if guarding else (),
+            seed=run_seed,
+            sinks=sinks,
+            journal=journal,
+            anew=anew(world) if world else (),
+            cache=cache,
+            on_text=on_text,
+            scheduler=scheduler,
+            name=f"{entry.label}/{item.task.id}",
+        )
+        if guarding is not None:
+            guarding.bind(kernel, task.text)
+        try:
+            solved = await solve(entry.system, task, kernel, entry.parameters)
+            answer, notes, limited = solved.result.answer, solved.result.notes, solved.limited
+        except (BadInput, Unreachable):
+            raise
+        except ModelError as failure:
+            error = str(failure)
+        score = await judged(item, world, answer)
     events = kernel.trace.events
     # A resumed run's clock starts anew; the time the interrupted attempts paid is in the events.
     replayed = [e for e in events if any(r.origin == "journal" for r in e.replies)]
@@ -113,12 +124,13 @@ async def run_job(
         system=entry.label,
         task=item.task.id,
         stratum=item.task.stratum,
-        prompt=item.task.text,
+        prompt=task.text,
         reference=item.reference,
         answer=answer_text(answer),
         correct=score.correct and not error,
         value=0.0 if error else score.value,
         reason=score.reason,
+        facts=score.facts,
         unparsed=not error and (answer is None or isinstance(answer, Unparsed)),
         limited=bool(limited),
         ended=limited,
@@ -132,8 +144,27 @@ async def run_job(
         seconds=kernel.meter.seconds + earlier,
         notes=msgspec.to_builtins(notes, enc_hook=repr),
     )
-    findings = diagnose(events, task=item.task, outcome=outcome)
+    findings = diagnose(events, task=task, outcome=outcome)
     return msgspec.structs.replace(outcome, findings=findings)
+
+
+@asynccontextmanager
+async def placed(item: Item, seed: int | None) -> AsyncIterator[tuple[Task, World | None]]:
+    """The task of an item, and its world, open: what the world shows at first joins the prompt."""
+    if item.world is None:
+        yield item.task, None
+        return
+    async with opened(item.world, seed) as (world, seen):
+        prompt = "\n\n".join(filter(None, (item.task.prompt, seen)))
+        yield msgspec.structs.replace(item.task, prompt=prompt), world
+
+
+async def judged(item: Item, world: World | None, answer: Any) -> Score:
+    """What an answer, or the world it was given in, is worth."""
+    if world is not None:
+        return await world.judge(answer)
+    assert item.score is not None  # an item has one of the two
+    return await item.score(answer)
 
 
 def answer_text(answer: object) -> str:

@@ -24,6 +24,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
         correct: Whether that counts as correct.
         value: The score in 0..1.
         reason: Why, when it is not plain.
+        facts: What was judged besides, by name.
         unparsed: The system abstained: no readable answer.
         limited: A limit or a guard ended the run; what it had by then was scored.
         ended: The sentence that says which, "" for none.
@@ -48,6 +49,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     correct: bool = False
     value: float = 0.0
     reason: str = ""
+    facts: dict[str, bool | float] = {}
     unparsed: bool = False
     limited: bool = False
     ended: str = ""
@@ -68,12 +70,31 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
         return self.tokens_prompt + self.tokens_completion
 
 
+class FactRow(msgspec.Struct, frozen=True):
+    """A further judgement, added up over the questions that have it.
+
+    Attributes:
+        n: Questions on which it was judged.
+        yes: How many of them it holds for; None where it is a number.
+        mean: The share of them, or the mean of the numbers.
+        ci_low: Lower end of the 95% interval: Wilson's for a share, the bootstrap's for a mean.
+        ci_high: Upper end.
+    """
+
+    n: int
+    yes: int | None
+    mean: float
+    ci_low: float
+    ci_high: float
+
+
 class SystemRow(msgspec.Struct, frozen=True, kw_only=True):
     """One system in a report; counts and tokens are totals over its ``n`` questions.
 
     ``modes`` counts, by code, the runs in which each failure mode was found, of those that were
     ``diagnosed``. ``self_tested`` counts the answers that passed every test their own system wrote,
     and ``self_tested_correct`` those of them that are right: what self-written tests are worth.
+    ``facts`` holds what was judged besides, such as attack success, by name.
     ``blocked`` counts, by call and reason, the calls that the policy did not let through.
     """
 
@@ -100,6 +121,7 @@ class SystemRow(msgspec.Struct, frozen=True, kw_only=True):
     modes: dict[str, int] = {}
     self_tested: int = 0
     self_tested_correct: int = 0
+    facts: dict[str, FactRow] = {}
     blocked: dict[str, int] = {}
 
 

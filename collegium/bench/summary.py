@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from collegium.bench.diagnosis import count_modes
-from collegium.bench.records import Outcome, Pair, SystemRow
+from collegium.bench.records import FactRow, Outcome, Pair, SystemRow
 from collegium.bench.statistics import holm, mcnemar_exact, paired_bootstrap, wilson
 from collegium.bench.words import listed, p_value, percent, points, short_names
 
@@ -81,8 +81,44 @@ def system_row(
         modes=count_modes(found),
         self_tested=len(vouched),
         self_tested_correct=sum(o.correct for o in vouched),
+        facts=fact_rows(outcomes),
         blocked=dict(sum((Counter(o.blocked) for o in outcomes), Counter[str]()).most_common()),
     )
+
+
+def fact_rows(outcomes: Sequence[Outcome]) -> dict[str, FactRow]:
+    """Add up what was judged besides: shares with Wilson's interval, means with the bootstrap's."""
+    rows: dict[str, FactRow] = {}
+    for name in dict.fromkeys(name for o in outcomes for name in o.facts):
+        values = [o.facts[name] for o in outcomes if name in o.facts]
+        mean = sum(values) / len(values)
+        if all(isinstance(v, bool) for v in values):
+            yes = sum(map(bool, values))
+            rows[name] = FactRow(len(values), yes, mean, *wilson(yes, len(values)))
+        else:
+            low, high, _ = paired_bootstrap([float(v) for v in values], seed=0)
+            rows[name] = FactRow(len(values), None, mean, low, high)
+    return rows
+
+
+def facts_told(row: SystemRow) -> str:
+    """What was judged of a system besides, in a line; "" when nothing was."""
+    return "; ".join(
+        f"{name.replace('_', ' ')} {_of(fact)}, 95% interval {_interval(fact)}"
+        for name, fact in row.facts.items()
+    )
+
+
+def _of(fact: FactRow) -> str:
+    if fact.yes is None:
+        return f"{fact.mean:.3g} on average of {fact.n:,}"
+    return f"{fact.yes:,} of {fact.n:,} ({percent(fact.mean)})"
+
+
+def _interval(fact: FactRow) -> str:
+    if fact.yes is None:
+        return f"{fact.ci_low:.3g} to {fact.ci_high:.3g}"
+    return f"{percent(fact.ci_low)} to {percent(fact.ci_high)}"
 
 
 def passed_own_tests(outcome: Outcome) -> bool:

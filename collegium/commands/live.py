@@ -14,7 +14,7 @@ from collegium.bench.debate import describe
 from collegium.bench.diagnosis.words import counted
 from collegium.bench.records import Outcome, Report, SystemRow
 from collegium.bench.statistics import wilson
-from collegium.bench.summary import blocked_calls, decided_by_own_tests, percent
+from collegium.bench.summary import blocked_calls, decided_by_own_tests, facts_told, percent
 from collegium.commands.show import clean, clock, dollars, label, print_table, table
 
 WIDTHS = (7, 16, 9, 5, 7)
@@ -150,6 +150,8 @@ def print_report(report: Report, out: Console) -> None:
             out.print(Text(clean(f"{row.name}: {stopped}"), style="yellow"))
         if tested := decided_by_own_tests(row):
             out.print(Text(f"{row.name}: {tested}"))
+        if told := facts_told(row):
+            out.print(Text(f"{row.name}: {told}."))
     for name, debates in report.debates.items():
         out.print(Text(describe(name, debates)))
     for row in report.systems:

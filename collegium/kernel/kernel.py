@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Mapping, Sequence
 from contextvars import ContextVar
 from functools import partial
 from hashlib import blake2b
@@ -79,6 +79,9 @@ class Kernel:
         sinks: Called with every trace event.
         cache: Where to keep model replies for reuse; None: no response cache.
         journal: Events of each interrupted attempt at the same task, to go on from.
+        anew: Names of tools, and kinds of calls, that act on a world made anew for this very run.
+            What a journal says of them is not believed: they are made again, and so bring the new
+            world to the state in which the interrupted attempt left the old one.
         on_text: Called with every piece of text as it is written.
         human: Answers questions to the user; None: there is nobody to ask.
     """
@@ -95,6 +98,7 @@ class Kernel:
         sinks: Sequence[Callable[[Event], None]] = (),
         cache: ReplyStore | None = None,
         journal: Sequence[Sequence[Event]] = (),
+        anew: Collection[str | type[Call]] = (),
         on_text: OnText | None = None,
         human: Callable[[str], Awaitable[str]] | None = None,
         retry: Retry | None = None,
@@ -124,7 +128,9 @@ class Kernel:
             **(drivers or {}),
         }
         self._scheduler, self.name = scheduler, name
-        replay = Journal(journal, self._model_name, tuple(drivers or ())) if journal else None
+        replay = None
+        if journal:
+            replay = Journal(journal, self._model_name, tuple(drivers or ()), anew)
         chain: list[Any] = [retry or Retry(), self._traced]
         if limits.seconds is not None:
             chain.append(self.meter.in_time)

@@ -86,6 +86,8 @@ class Journal:
         model: Says the name of the model that would answer; another model's answers don't count.
         outside: Further kinds of calls that change a world outside the run, and so must not be
             made twice (notes in a memory that stays, moves in a live environment).
+        anew: Names of tools, and kinds of calls, that act on a world that is made anew for every
+            attempt. They are made again: that brings the new world to where the old one was.
     """
 
     def __init__(
@@ -93,9 +95,10 @@ class Journal:
         attempts: Iterable[Iterable[Event]],
         model: Callable[[Generate], str],
         outside: Collection[type[Call]] = (),
+        anew: Collection[str | type[Call]] = (),
     ) -> None:
-        self._model = model
-        self._outside = (UseTool, AskHuman, *outside)
+        self._model, self._anew = model, anew
+        self._outside = (UseTool, AskHuman, *(kind for kind in outside if kind not in anew))
         self._answers: dict[str, deque[Any]] = {}
         for events in attempts:
             answers: defaultdict[str, deque[Any]] = defaultdict(deque)
@@ -111,6 +114,8 @@ class Journal:
     def _key(self, call: Call, model: str) -> str:
         if isinstance(call, Generate):
             return f"{model}:{call.agent}:{call.n}:{request_key(call)}"
+        if isinstance(call, UseTool) and call.tool in self._anew:
+            return ""
         if isinstance(call, self._outside):
             bare = msgspec.structs.replace(call, parent=None, sources=())
             return msgspec.json.encode(bare, enc_hook=repr, order="sorted").decode()

@@ -94,7 +94,7 @@ def shuffled(questions: Iterable[Question], seed: int | None, limit: int | None)
     """
     chosen = list(questions)
     if seed is not None:
-        chosen.sort(key=lambda question: (_hash(str(seed), question.prompt), question.id))
+        chosen.sort(key=lambda question: (hashed(str(seed), question.prompt), question.id))
     return chosen[:limit]
 
 
@@ -103,7 +103,7 @@ def in_validation(question: Question) -> bool:
 
     A fixed fifth, chosen by a hash of the prompt: the same on every machine, from every source.
     """
-    return _hash("validation", question.prompt) < VALIDATION_SHARE * 2**64
+    return hashed("validation", question.prompt) < VALIDATION_SHARE * 2**64
 
 
 def partition(questions: Sequence[Question], split: str) -> list[Question]:
@@ -199,6 +199,7 @@ def _item(question: Question) -> Item:
             return Item(task, reference, score)
 
 
-def _hash(salt: str, text: str) -> int:
+def hashed(salt: str, text: str) -> int:
+    """A place for a text, in 0..2**64, that depends on nothing but a salt and the text."""
     data = f"{salt}\0{text}".encode()
     return int.from_bytes(blake2b(data, digest_size=8).digest(), "big")

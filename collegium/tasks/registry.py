@@ -9,6 +9,9 @@ from pathlib import Path
 import msgspec
 
 from collegium.errors import BadInput, unknown_name
+from collegium.tasks.agentdojo import AGENTDOJO, agentdojo_benchmark, agentdojo_ready
+from collegium.tasks.agentdojo import DESCRIPTION as AGENTDOJO_DESCRIPTION
+from collegium.tasks.agentdojo import SIZE as AGENTDOJO_SIZE
 from collegium.tasks.canary import CANARY, DESCRIPTION, canary_benchmark
 from collegium.tasks.generated import generate, installed
 from collegium.tasks.own_file import SUFFIXES, read_own_file
@@ -66,7 +69,8 @@ def load(
 
     Args:
         name: A name that :func:`benchmarks` lists, ``reasoning-gym:GENERATOR``, ``mmlu:SUBJECT``,
-            ``mgsm:LANGUAGE``, or the path of a ``.jsonl`` or ``.csv`` file.
+            ``mgsm:LANGUAGE``, ``agentdojo:SUITE:ATTACK``, or the path of a ``.jsonl`` or
+            ``.csv`` file.
         split: "test", "validation", and for some sets "train" or "all".
         limit: How many questions at most; None for all (100 of a generated set).
         seed: The seed of the selection, or of the generator.
@@ -96,6 +100,9 @@ def load(
     if name == CANARY:
         _check_split(name, split, _GENERATED_SPLITS[:2])
         return canary_benchmark(split, seed or 0, limit)
+    if base == AGENTDOJO:
+        _check_split(name, split, ("test",))
+        return agentdojo_benchmark(subset, seed, limit)
     if base == TWIN:
         return _load_twins(name, subset, split, limit, seed)
     if base in PUBLISHED and not (colon and not PUBLISHED[base].subsets):
@@ -109,7 +116,7 @@ def load(
             description=f"questions of {path.name}",
             source=name,
         )
-    known = [*PUBLISHED, *_ALIASES, CANARY, TWIN, f"{GENERATED}:gsm_symbolic"]
+    known = [*PUBLISHED, *_ALIASES, CANARY, TWIN, f"{GENERATED}:gsm_symbolic", AGENTDOJO]
     raise unknown_name("benchmark", name, known)
 
 
@@ -154,7 +161,20 @@ def benchmarks() -> list[BenchmarkInfo]:
     twin = msgspec.structs.replace(
         original, name=TWIN, description=TWIN_DESCRIPTION, size=None, present=None
     )
-    return [*generated, canary, *(_info(published) for published in PUBLISHED.values()), twin]
+    published = [_info(known) for known in PUBLISHED.values()]
+    lacking = agentdojo_ready()
+    acting = BenchmarkInfo(
+        name=AGENTDOJO,
+        description=AGENTDOJO_DESCRIPTION,
+        splits=("test",),
+        answer="text",
+        available=not lacking,
+        missing=lacking,
+        licence="MIT",
+        size=AGENTDOJO_SIZE,
+        present=0 if lacking else AGENTDOJO_SIZE,
+    )
+    return [*generated, canary, *published, twin, acting]
 
 
 def _load_published(

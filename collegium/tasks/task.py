@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
+
+if TYPE_CHECKING:
+    from collegium.worlds.world import World
 
 AnswerKind = Literal["text", "number", "choice", "latex", "code"]
 
@@ -22,6 +25,8 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
         choices: The options of a multiple-choice task, in order; answered by letter A, B, ...
         stratum: Group for break-down in reports (difficulty level, subject), "" for none.
         entry_point: Name of the function a code task must define, "" when there is none.
+        tools: Names of the tools by which to act on the task's world; none: it is answered with
+            words alone.
     """
 
     id: str
@@ -31,6 +36,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     choices: tuple[str, ...] = ()
     stratum: str = ""
     entry_point: str = ""
+    tools: tuple[str, ...] = ()
 
     @property
     def letters(self) -> tuple[str, ...]:
@@ -47,11 +53,19 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Score(msgspec.Struct, frozen=True):
-    """A judgement: ``value`` in 0..1, whether it counts as correct, and why."""
+    """A judgement.
+
+    Attributes:
+        value: In 0..1.
+        correct: Whether it counts as correct.
+        reason: Why.
+        facts: What was judged besides, by name (``attack_success``): yes or no, or a number.
+    """
 
     value: float
     correct: bool
     reason: str = ""
+    facts: dict[str, bool | float] = {}
 
 
 class Item(msgspec.Struct, frozen=True):
@@ -62,11 +76,22 @@ class Item(msgspec.Struct, frozen=True):
         reference: The right answer as shown in reports; for a choice its letter. Where a verifier
             judges, one right answer, if it names any; "" where tests judge.
         score: ``await score(answer)`` judges an answer (any value a system may return).
+        world: Makes the world of an acting task, whose end state is judged instead of the answer
+            alone. Every run gets one of its own. As a ``functools.partial`` of a function of a
+            module it can be sent to another process.
+
+    Raises:
+        ValueError: Both or neither of scorer and world are given.
     """
 
     task: Task
     reference: str
-    score: Callable[[Any], Awaitable[Score]]
+    score: Callable[[Any], Awaitable[Score]] | None = None
+    world: Callable[[], World] | None = None
+
+    def __post_init__(self) -> None:
+        if (self.score is None) == (self.world is None):
+            raise ValueError(f"item {self.task.id!r} needs a scorer or a world, and not both")
 
 
 class Benchmark(msgspec.Struct, frozen=True):

@@ -69,7 +69,7 @@ def test_every_extra_is_known() -> None:
     extras = PROJECT["optional-dependencies"]
     assert set(extras) == {
         *("local", "remote", "tasks", "cluster", "routing", "protocols", "memory", "yaml"),
-        *("argumentation", "guard"),
+        *("argumentation", "guard", "agentdojo"),
         *("bench", "docs", "test", "dev", "all"),
     }
     (everything,) = extras["all"]

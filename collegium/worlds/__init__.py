@@ -1,0 +1,17 @@
+"""Worlds: what agents act on. Stateful, made anew for every run, judged by code at the end.
+
+A :class:`World` is reached through its tools alone, which are ordinary kernel tools: guards, limits
+and traces see every move, and a system that can use tools can act in every world.
+"""
+
+from collegium.worlds.world import (
+    Restore,
+    Snapshot,
+    Snapshots,
+    World,
+    anew,
+    drivers,
+    opened,
+)
+
+__all__ = ["Restore", "Snapshot", "Snapshots", "World", "anew", "drivers", "opened"]
