@@ -12,6 +12,7 @@ from collegium.guard.doctor.types import callee
 _NOT_TOLERANT = ("KeyboardInterrupt", "SystemExit", "GeneratorExit", "CancelledError")
 _HANDLING = ("retry", "backoff", "catch", "safe", "suppress", "handle_error", "on_exception")
 _CHECKING = ("check", "valid", "sanit", "clean", "ensure", "verify", "require")
+_ABOUT_REPLIES = ("usage", "finish_reason", "stop_reason", "logprobs", "created")
 CALLERS = 4
 """How many callers upwards an error is followed."""
 
@@ -245,14 +246,31 @@ def _bases(raised: str, graph: Graph) -> set[str]:
 
 
 def _read(node: ast.AST) -> set[str]:
-    """Names an expression reads, without what it calls."""
-    called = {id(c.func) for c in ast.walk(node) if isinstance(c, ast.Call)}
+    """Names an expression reads, without what it calls and without facts about a reply."""
     found: set[str] = set()
-    for part in ast.walk(node):
-        if isinstance(part, ast.Name) and id(part) not in called:
+    waiting = [node]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, ast.Attribute) and part.attr in _ABOUT_REPLIES:
+            continue
+        if isinstance(part, ast.ListComp | ast.SetComp | ast.GeneratorExp):
+            inner = _read(part.elt)
+            for loop in part.generators:
+                if inner & _stored(loop.target):
+                    waiting.append(loop.iter)
+            found |= inner
+            continue
+        if isinstance(part, ast.Call):
+            called = part.func
+            waiting += [*part.args, *(k.value for k in part.keywords)]
+            if isinstance(called, ast.Attribute):
+                waiting.append(called.value)
+            continue
+        if isinstance(part, ast.Name):
             found.add(part.id)
-        elif isinstance(part, ast.Attribute) and id(part) not in called:
+        elif isinstance(part, ast.Attribute):
             found.add(ast.unparse(part))
+        waiting += ast.iter_child_nodes(part)
     return found
 
 

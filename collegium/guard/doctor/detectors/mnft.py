@@ -128,7 +128,10 @@ def _checks_input(function: Function) -> bool:
 
 
 def _entry_hop(cast: Cast, says: str) -> tuple[Hop, ...]:
+    """Where the tool that is called is defined: the one, or the first of its family."""
     for tool in cast.tools:
-        if tool.entry is not None and says.endswith(tool.symbol):
-            return (tool.where,)
-    return tuple(t.where for t in cast.tools[:1])
+        family = tool.family.rpartition(".")[2]
+        if tool.entry is not None and says.endswith((f" {tool.symbol}", f" {family}")):
+            where = tool.where
+            return (Hop(tool.entry.module.path, tool.entry.node.lineno, where.says),)
+    return ()
