@@ -655,7 +655,7 @@ def _given_text(
     node: ast.expr | None, scope: Function | Module, graph: Graph, where: Hop, fallback: str | None
 ) -> Text:
     if node is None:
-        values = (Value(fallback, (where,)),) if fallback else ()
+        values = (Value(fallback, (where,)),) if fallback is not None else ()
         return Text(fallback is not None, values, where)
     return Text(True, tuple(fold(node, scope, graph)), Hop(where.file, node.lineno, where.says))
 

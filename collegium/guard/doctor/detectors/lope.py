@@ -15,6 +15,7 @@ import msgspec
 
 from collegium.guard.doctor.findings import Finding, Hop, Question
 from collegium.guard.doctor.flow import (
+    callers,
     came_from,
     checked_before,
     goes_to,
@@ -53,13 +54,16 @@ class Risk(msgspec.Struct, frozen=True, eq=False):
 
 def detect(graph: Graph, cast: Cast) -> Iterator[Finding | Question]:
     """Follow every answer of a model."""
+    asking = frozenset(m.name for ms in cast.llms.values() for m in ms) | frozenset(
+        c.site.caller.name for c in cast.llm_calls if c.site.caller
+    )
     for site in _calls(graph, cast):
         caller = site.caller
         if caller is None:
             continue
         start = hop(site.module, site.node, f"{caller.symbol} asks the model")
-        risks = list(_risks(caller, _results(site.node), graph, (start,), (), 3))
-        risks += _used_by_callers(caller, site, graph, start)
+        risks = list(_risks(caller, _results(site.node), graph, (start,), (), 3, asking))
+        risks += _used_by_callers(caller, site, graph, start, asking)
         open_ = [r for r in risks if not _tolerated(r, graph)]
         for risk in open_:
             yield Finding(
@@ -101,8 +105,12 @@ def _risks(
     path: tuple[Hop, ...],
     chain: tuple[Site, ...],
     depth: int,
+    asking: frozenset[str],
 ) -> Iterator[Risk]:
-    """What can fail on a value inside a function and the project functions it is given to."""
+    """What can fail on a value inside a function and the project functions it is given to.
+
+    Functions that ask the model themselves (``asking``) get it as their next prompt.
+    """
     names = goes_to(start, function) if start else set()
     if not names:
         return
@@ -119,11 +127,14 @@ def _risks(
                     node, function, error, f"parses it with {ast.unparse(node.func)}", path, chain
                 )
             inner = graph.functions.get(target)
-            if inner is not None and depth and given & names and inner is not function:
+            asks = inner is not None and inner.name in asking
+            if inner is not None and depth and given & names and inner is not function and not asks:
                 into = _parameters(node, inner, names)
                 step = hop(function.module, node, f"passes it to {inner.symbol}")
                 site = Site(node, function.module, function)
-                yield from _risks(inner, into, graph, (*path, step), (*chain, site), depth - 1)
+                yield from _risks(
+                    inner, into, graph, (*path, step), (*chain, site), depth - 1, asking
+                )
         elif isinstance(node, ast.Raise) and _depends(node, names, function):
             error = _raised(node)
             if error:
@@ -156,7 +167,9 @@ def _risks(
                 )
 
 
-def _used_by_callers(caller: Function, site: Site, graph: Graph, start: Hop) -> list[Risk]:
+def _used_by_callers(
+    caller: Function, site: Site, graph: Graph, start: Hop, asking: frozenset[str]
+) -> list[Risk]:
     """What callers do with an answer that is handed on as it is."""
     names = goes_to(_results(site.node), caller)
     handed = [
@@ -168,13 +181,11 @@ def _used_by_callers(caller: Function, site: Site, graph: Graph, start: Hop) -> 
     ]
     if not handed:
         return []
-    from collegium.guard.doctor.flow import callers
-
     found: list[Risk] = []
     for above in callers(caller, graph):
         if above.caller is not None:
             path = (start, hop(above.module, above.node, f"{above.caller.symbol} gets it"))
-            found += _risks(above.caller, _results(above.node), graph, path, (), 2)
+            found += _risks(above.caller, _results(above.node), graph, path, (), 2, asking)
     return found
 
 
