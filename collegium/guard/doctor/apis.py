@@ -113,6 +113,9 @@ _CHAT = (
     "qwen2.5", "qwen3", "glm-4", "kimi", "ernie-bot", "yi-large",
 )  # fmt: skip
 
+_FAMILIES = ("llama", "gemma", "qwen", "phi", "mistral-7b", "mixtral", "yi-")
+_TUNED = ("chat", "instruct", "-it", "hermes", "vicuna")
+
 _NOT_CHAT = {
     "embed": "an embedding model", "ada-002": "an embedding model", "bge-": "an embedding model",
     "e5-": "an embedding model", "gte-": "an embedding model", "minilm": "an embedding model",
@@ -148,6 +151,8 @@ def chat_model(name: str) -> tuple[bool | None, str]:
         at = parts.find(word)
         if at >= 0 and (word[0] == "-" or at == 0 or not parts[at - 1].isalnum() or len(word) > 4):
             return False, what
+    if "/" in name and any(f in parts for f in _FAMILIES) and not any(w in parts for w in _TUNED):
+        return None, ""  # an open family publishes base models beside those for chat
     return (True, "") if any(word in parts for word in _CHAT) else (None, "")
 
 

@@ -142,7 +142,7 @@ def _requirement(text: str, path: str, line: int, optional: bool = False) -> Req
 
 def _lines(path: str, text: str) -> Iterator[Requirement]:
     for number, line in enumerate(text.splitlines(), 1):
-        if line.strip() and not line.lstrip().startswith(("#", "-", "git+", "http")):
+        if line.strip() and not line.lstrip().startswith(("#", "-", "git+", "http://", "https://")):
             found = _requirement(line, path, number)
             if found is not None:
                 yield found

@@ -147,7 +147,7 @@ def checked_before(node: ast.AST, names: set[str], function: Function) -> ast.AS
     """What checks one of these names before control comes to a node.
 
     A check is a test around the node, a test before it that leaves or mends the value, an
-    assertion, a conversion inside a tolerant ``try``, or a call of something that validates.
+    assertion, or a call of something that validates.
 
     Returns:
         The statement that checks, or None.
@@ -287,7 +287,10 @@ def _blocks(node: ast.AST) -> list[list[ast.stmt]]:
 
 
 def _tests(test: ast.AST, names: set[str]) -> bool:
-    """Whether a condition checks a name; being equal to one fixed text is a choice, no check."""
+    """Whether a condition checks a name.
+
+    Being equal to one fixed text, or containing it, is a choice between ways, and no check.
+    """
     if isinstance(test, ast.BoolOp):
         return any(_tests(v, names) for v in test.values)
     if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
@@ -296,6 +299,10 @@ def _tests(test: ast.AST, names: set[str]) -> bool:
         fixed = test.comparators[0]
         text = isinstance(fixed, ast.Constant) and isinstance(fixed.value, str) and fixed.value
         if text or ast.unparse(fixed).rpartition(".")[2].isupper():
+            return False
+    if isinstance(test, ast.Compare) and isinstance(test.ops[0], ast.In):
+        sought = test.left
+        if isinstance(sought, ast.Constant) or ast.unparse(sought).rpartition(".")[2].isupper():
             return False
     return bool(names_in(test) & names)
 
@@ -313,10 +320,6 @@ def _checks(statement: ast.stmt, names: set[str]) -> bool:
             for t in n.targets
         )
         return _tests(statement.test, names) and (leaves or mends)
-    if isinstance(statement, ast.Try):
-        return any(_stored(n) & names for n in _assigned(statement.body)) and any(
-            _goes_on(h.body) for h in statement.handlers
-        )
     if isinstance(statement, ast.With | ast.AsyncWith):
         return any(_checks(s, names) for s in statement.body)
     for call in (n for n in ast.walk(statement) if isinstance(n, ast.Call)):
@@ -343,8 +346,8 @@ def _of_loop(loop: ast.While) -> Iterable[ast.AST]:
 
 
 __all__ = [
-    "came_from",
     "callers",
+    "came_from",
     "checked_before",
     "falls_off",
     "goes_to",

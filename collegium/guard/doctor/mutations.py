@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 from collegium.guard.doctor.findings import Kind
 from collegium.guard.doctor.flow import callers, falls_off
-from collegium.guard.doctor.graph import Function, own_nodes
+from collegium.guard.doctor.graph import Function, own_nodes, parent
 from collegium.guard.doctor.mutate import (
     Edit,
     Mutation,
@@ -44,8 +44,10 @@ def _text(tool: Tool, what: str) -> ast.expr | None:
     """The expression that holds a tool's name or description: field, argument or docstring."""
     if isinstance(tool.node, ast.ClassDef):
         for part in tool.node.body:
-            if isinstance(part, ast.Assign) and ast.unparse(part.targets[0]) == what:
-                return part.value
+            targets = part.targets if isinstance(part, ast.Assign) else []
+            targets = [part.target] if isinstance(part, ast.AnnAssign) else targets
+            if targets and ast.unparse(targets[0]) == what:
+                return part.value  # type: ignore[union-attr]
     elif isinstance(tool.node, ast.Call):
         return next((k.value for k in tool.node.keywords if k.arg == what), None)
     elif what == "description" and isinstance(tool.node, ast.FunctionDef | ast.AsyncFunctionDef):
@@ -72,10 +74,8 @@ def _no_description(site: Site) -> Iterator[Edit]:
         if node is None:
             continue
         if isinstance(tool.node, ast.Call):
-            at = next(k for k in tool.node.keywords if k.value is node)
-            new = re.sub(r"description=", "", replaced(text, at.value, "@@"), count=0)
-            yield Edit("no description", {path: re.sub(r"\s*@@,?", "", new, count=1)
-                       if False else _dropped(text, tool.node, "description")}, (tool.symbol,))  # fmt: skip
+            dropped = _dropped(text, tool.node, "description")
+            yield Edit("no description", {path: dropped}, (tool.symbol,))
         else:
             holder = next(p for p in tool.node.body if getattr(p, "value", None) is node)  # type: ignore[attr-defined]
             yield Edit("no description", {path: without(text, holder)}, (tool.symbol,))
@@ -218,14 +218,17 @@ def _words(site: Site) -> Iterator[tuple[str, tuple[str, ...]]]:
 def _stop_is_a_name(site: Site) -> Iterator[Edit]:
     for path, node in _stop_constants(site):
         for word, tools in _words(site):
-            if ast.unparse(node) and not _joined_with(site, path, node):
+            if not _lengthened(site, node):
                 text = replaced(site.project.sources[path], node, repr(word))
                 yield Edit("a stop string that a tool name contains", {path: text}, tools)
 
 
-def _joined_with(site: Site, path: str, node: ast.Constant) -> bool:
-    """Whether something is put after the constant, so that a word alone would not be the string."""
-    return bool(re.search(r'f"\{\w+\}:"', site.project.sources[path]))
+def _lengthened(site: Site, node: ast.AST) -> bool:
+    """Whether text is put after what is assigned here, so that a word would not be the string."""
+    above = parent(node)
+    name = ast.unparse(above.targets[0]) if isinstance(above, ast.Assign) else ""
+    texts = site.project.sources.values()
+    return bool(name) and any(re.search(rf"\{{{name}\}}[:;>]", t) for t in texts)
 
 
 def _stop_whole(site: Site) -> Iterator[Edit]:
@@ -239,6 +242,8 @@ def _stop_whole(site: Site) -> Iterator[Edit]:
                 continue
             listed = isinstance(part.value, ast.List)
             if not listed and not isinstance(part.value, ast.JoinedStr | ast.Constant):
+                continue
+            if _lengthened(site, part.value):
                 continue
             for word, tools in _words(site):
                 text = replaced(
@@ -342,17 +347,24 @@ def _no_check(site: Site) -> Iterator[Edit]:
 def _parse_tries(site: Site) -> Iterator[tuple[Function, ast.Try, tuple[str, ...]]]:
     """The ``try`` statements of agents around parsing, with the functions that parse."""
     tools = {id(n) for _, n in _tool_tries(site)}
-    for agent in site.cast.agents:
-        for function in agent.methods.values():
-            for node in own_nodes(function):
-                if isinstance(node, ast.Try) and id(node) not in tools:
-                    called = [
-                        f"{agent.short}.{n.func.attr}"
-                        for s in node.body
-                        for n in ast.walk(s)
-                        if isinstance(n, ast.Call) and isinstance(n.func, ast.Attribute)
-                    ]
-                    yield function, node, (function.symbol, *called)
+    own = {id(f.node) for t in site.cast.tools for f in t.functions}
+    agents = {c.module.path for c in site.cast.agents}
+    agents |= {c.site.module.path for c in site.cast.llm_calls} - {
+        owner.module.path for owner in site.graph.classes.values() if owner.name in site.cast.llms
+    }
+    for function in site.graph.functions.values():
+        if function.module.path not in agents or id(function.node) in own:
+            continue
+        for node in own_nodes(function):
+            if isinstance(node, ast.Try) and id(node) not in tools:
+                prefix = function.symbol.rpartition(".")[0]
+                called = [
+                    f"{prefix}.{n.func.attr}"
+                    for s in node.body
+                    for n in ast.walk(s)
+                    if isinstance(n, ast.Call) and isinstance(n.func, ast.Attribute)
+                ]
+                yield function, node, (function.symbol, *called)
 
 
 def _parse_unprotected(site: Site) -> Iterator[Edit]:
@@ -538,7 +550,11 @@ def _undeclared(site: Site) -> Iterator[Edit]:
     imported = {"beautifulsoup4": "bs4", "python-dateutil": "dateutil", "pyyaml": "yaml"}
     for path, written, name in _requirement_lines(site):
         text = site.project.manifests[path].replace(written, "", 1)
-        yield Edit(f"{name} is not declared", {path: text}, (imported.get(name, name), name))
+        yield Edit(
+            f"{name} is not declared",
+            {path: text},
+            (imported.get(name, name), name.replace("-", "_")),
+        )
 
 
 def _new_import(site: Site) -> Iterator[Edit]:

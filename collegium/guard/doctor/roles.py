@@ -18,6 +18,7 @@ from collegium.guard.doctor.flow import came_from, only_raises
 from collegium.guard.doctor.fold import Value, fold
 from collegium.guard.doctor.graph import (
     Class,
+    Def,
     Function,
     Graph,
     Module,
@@ -261,6 +262,21 @@ def _registries(graph: Graph, cast: Cast) -> set[str]:
             if held & functions:
                 targets = node.targets if isinstance(node, ast.Assign) else [node.target]
                 found |= {ast.unparse(t).rpartition(".")[2] for t in targets}
+    return found | _registered(graph, cast)
+
+
+def _registered(graph: Graph, cast: Cast) -> set[str]:
+    """Names that a decorator puts tools into: ``TOOLS[function.__name__] = function``."""
+    found: set[str] = set()
+    for tool in cast.tools:
+        if not isinstance(tool.node, Def):
+            continue
+        for decorator in tool.node.decorator_list:
+            called = decorator.func if isinstance(decorator, ast.Call) else decorator
+            maker = graph.functions.get(resolve(called, tool.module, graph))
+            for node in ast.walk(maker.node) if maker else ():
+                if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Subscript):
+                    found.add(ast.unparse(node.targets[0].value).rpartition(".")[2])
     return found
 
 

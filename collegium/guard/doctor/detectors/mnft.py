@@ -11,8 +11,8 @@ from collections.abc import Iterator
 
 from collegium.guard.doctor.findings import Finding, Hop
 from collegium.guard.doctor.flow import (
-    came_from,
     callers,
+    came_from,
     checked_before,
     handled,
     handled_here,

@@ -94,7 +94,10 @@ def _return_fault(function: Function) -> tuple[str, ast.AST] | None:
         if not returns and not falls_off(node.body):
             return None  # it always raises, or never ends
         return "never returns a value", node
-    # An explicit None or bare return may be meant; the way off the end is not.
+    # An explicit None may be meant; a bare return and the way off the end are not.
+    bare = next((n for n in returns if n.value is None), None)
+    if bare is not None and not _optional(node):
+        return "returns a value on some ways and nothing on others", bare
     if falls_off(node.body) and not _optional(node):
         return "returns a value on some ways and falls off the end on others", node
     return None
