@@ -50,6 +50,10 @@ def _text(tool: Tool, what: str) -> ast.expr | None:
                 return part.value  # type: ignore[union-attr]
     elif isinstance(tool.node, ast.Call):
         return next((k.value for k in tool.node.keywords if k.arg == what), None)
+    elif isinstance(tool.node, ast.Dict):
+        for key, value in zip(tool.node.keys, tool.node.values, strict=True):
+            if isinstance(key, ast.Constant) and key.value == what:
+                return value
     elif what == "description" and isinstance(tool.node, ast.FunctionDef | ast.AsyncFunctionDef):
         first = tool.node.body[0]
         if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
@@ -76,7 +80,7 @@ def _no_description(site: Site) -> Iterator[Edit]:
         if isinstance(tool.node, ast.Call):
             dropped = _dropped(text, tool.node, "description")
             yield Edit("no description", {path: dropped}, (tool.symbol,))
-        else:
+        elif not isinstance(tool.node, ast.Dict):
             holder = next(p for p in tool.node.body if getattr(p, "value", None) is node)  # type: ignore[attr-defined]
             yield Edit("no description", {path: without(text, holder)}, (tool.symbol,))
 
