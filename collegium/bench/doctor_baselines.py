@@ -1,4 +1,4 @@
-"""What the doctor is measured beside: a general linter, and a model that is shown the whole files."""
+"""What the doctor is measured beside: a linter, and a model that is shown whole files."""
 
 from __future__ import annotations
 

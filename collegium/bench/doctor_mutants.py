@@ -244,9 +244,10 @@ def main(arguments: Iterable[str] | None = None, path: Path = PATH) -> None:
         "n": sum(len(labelled(bases)) for _, bases in sets),
         "paper": "agentable",
         "published": {"precision": 0.8879, "recall": 0.9103, "projects": 78},
-        "reading": "A claim is right when its type and symbol are the label's; pylint's messages are "
-        "those that its clean base does not have. Intervals: Wilson for shares, bootstrap over "
-        "projects for F1. Where an edit can be made is found with the doctor's own graph.",
+        "reading": "A claim is right when its type and symbol are the label's. Of pylint's "
+        "messages those count that the clean base does not have. Intervals: Wilson for shares, "
+        "bootstrap over projects for F1. Where an edit can be made is found with the doctor's own "
+        "graph.",
         "rows": rows,
     }
     path.parent.mkdir(parents=True, exist_ok=True)

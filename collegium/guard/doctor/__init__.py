@@ -8,8 +8,8 @@ Paper vs code vs ours
 * Graph: the paper uses Joern, which needs a JVM. Ours is made with Python's ``ast``: calls resolved
   through imports, annotations and constructors, inheritance, def-use inside functions, and strings
   folded through assignments. Scanned code is never imported or run.
-* Roles: the paper asks a model which class is the first tool class. Here names and structure decide,
-  in the paper's order, so that a scan without a model is whole.
+* Roles: the paper asks a model which class is the first tool class. Here names and structure
+  decide, in the paper's order, so that a scan without a model is whole.
 * TRE: the official code compares a model's "No" with a prompt that asks for "no", and reports
   constructors that return nothing. Ours follows the text; special methods, stubs and helpers whose
   result nobody uses are left alone, and pyflakes stands for the model's look for coding errors.

@@ -79,19 +79,35 @@ APIS = (
 )
 
 CLIENTS = frozenset(
-    "openai.OpenAI openai.AsyncOpenAI openai.AzureOpenAI anthropic.Anthropic "
-    "anthropic.AsyncAnthropic cohere.Client mistralai.Mistral groq.Groq".split()
+    [
+        "openai.OpenAI",
+        "openai.AsyncOpenAI",
+        "openai.AzureOpenAI",
+        "anthropic.Anthropic",
+        "anthropic.AsyncAnthropic",
+        "cohere.Client",
+        "mistralai.Mistral",
+        "groq.Groq",
+    ]
 )
 """Constructors that take a key."""
 
 REMOVED: dict[str, dict[str, str]] = {
-    "openai": {
-        name: "1.0.0"
-        for name in (
-            "ChatCompletion Completion Embedding Edit Engine FineTune Moderation error "
-            "api_requestor openai_object"
-        ).split()
-    },
+    "openai": dict.fromkeys(
+        [
+            "ChatCompletion",
+            "Completion",
+            "Embedding",
+            "Edit",
+            "Engine",
+            "FineTune",
+            "Moderation",
+            "error",
+            "api_requestor",
+            "openai_object",
+        ],
+        "1.0.0",
+    ),
     "pydantic": {"BaseSettings": "2.0", "PyObject": "2.0"},
     "langchain": {"OpenAI": "1.0", "LLMChain": "1.0", "PromptTemplate": "1.0"},
     "anthropic": {"Client.completion": "0.3.0"},
@@ -106,9 +122,9 @@ ADDED: dict[str, dict[str, str]] = {
 """Attributes that an import name has only since a version."""
 
 _CHAT = (
-    "gpt-3.5", "gpt-4", "gpt-5", "gpt-oss", "chatgpt", "o1", "o3", "o4", "claude", "gemini", "command-r",
-    "chat", "instruct", "-it", "grok", "mistral-large", "mistral-small", "mistral-medium",
-    "qwen-max", "qwen-plus", "qwen-turbo", "deepseek-r1", "deepseek-v3", "deepseek-reasoner",
+    "gpt-3.5", "gpt-4", "gpt-5", "gpt-oss", "chatgpt", "o1", "o3", "o4", "claude", "gemini",
+    "command-r", "chat", "instruct", "-it", "grok", "mistral-large", "mistral-small",
+    "mistral-medium", "qwen-max", "qwen-plus", "qwen-turbo", "deepseek-r1", "deepseek-v3", "deepseek-reasoner",
     "llama3", "llama-3", "llama2", "sonar", "hermes", "vicuna", "zephyr", "phi3", "phi-4", "gemma",
     "qwen2.5", "qwen3", "glm-4", "kimi", "ernie-bot", "yi-large",
 )  # fmt: skip

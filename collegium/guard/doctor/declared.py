@@ -8,6 +8,7 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from email.parser import Parser
+from functools import cache
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -55,6 +56,7 @@ class Declared(msgspec.Struct, frozen=True):
         )
 
 
+@cache
 def plain_name(name: str) -> str:
     """A distribution's name in its normal form."""
     return re.sub(r"[-_.]+", "-", name).lower()

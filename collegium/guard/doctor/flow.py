@@ -1,4 +1,4 @@
-"""Control and data flow inside a function: who handles an error, what is checked, what flows where."""
+"""Control and data flow in a function: who handles an error, what is checked, what flows where."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import builtins
 from collections.abc import Iterable
 
 from collegium.guard.doctor.graph import Def, Function, Graph, Site, ancestors, own_nodes, parent
-from collegium.guard.doctor.types import callee
+from collegium.guard.doctor.inference import callee
 
 _NOT_TOLERANT = ("KeyboardInterrupt", "SystemExit", "GeneratorExit", "CancelledError")
 _HANDLING = ("retry", "backoff", "catch", "safe", "suppress", "handle_error", "on_exception")
@@ -134,9 +134,9 @@ def goes_to(start: set[str], function: Function) -> set[str]:
                     targets = part.targets if isinstance(part, ast.Assign) else [part.target]
                     for target in targets:
                         names |= _stored(target)
-            elif isinstance(part, ast.For | ast.AsyncFor) and _read(part.iter) & names:
-                names |= _stored(part.target)
-            elif isinstance(part, ast.comprehension) and _read(part.iter) & names:
+            elif (isinstance(part, ast.For | ast.AsyncFor) and _read(part.iter) & names) or (
+                isinstance(part, ast.comprehension) and _read(part.iter) & names
+            ):
                 names |= _stored(part.target)
         if len(names) == before:
             break
@@ -154,9 +154,10 @@ def checked_before(node: ast.AST, names: set[str], function: Function) -> ast.AS
     """
     below = node
     for above in ancestors(node):
-        if isinstance(above, ast.If | ast.While | ast.IfExp):
-            if below is not above.test and _tests(above.test, names):
-                return above
+        tested = getattr(above, "test", None)
+        branching = isinstance(above, ast.If | ast.While | ast.IfExp) and tested is not None
+        if branching and below is not tested and _tests(tested, names):
+            return above
         for block in _blocks(above):
             if not any(below is s for s in block):
                 continue

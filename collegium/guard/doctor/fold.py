@@ -14,7 +14,7 @@ import msgspec
 
 from collegium.guard.doctor.findings import Hop
 from collegium.guard.doctor.graph import Function, Graph, Module, hop, parent, resolve
-from collegium.guard.doctor.types import (
+from collegium.guard.doctor.inference import (
     Scope,
     assigned_attributes,
     assignments,
@@ -25,7 +25,9 @@ from collegium.guard.doctor.types import (
 MOST = 8
 """How many values of one expression are kept."""
 
-_METHODS = frozenset("strip lstrip rstrip lower upper title capitalize casefold".split())
+_METHODS = frozenset(
+    ["strip", "lstrip", "rstrip", "lower", "upper", "title", "capitalize", "casefold"]
+)
 _DEFAULT = ("default", "default_value")
 
 
@@ -161,12 +163,13 @@ def _called(node: ast.Call, scope: Scope, walk: _Walk) -> list[Value]:
             found.append(Value(text, pattern.path))
         return found
     if called.attr == "join" and len(node.args) == 1:
-        if isinstance(node.args[0], ast.List | ast.Tuple):
-            texts = [_fold(e, scope, walk)[:1] for e in node.args[0].elts]
-            glue = _fold(called.value, scope, walk)[:1]
-            if glue and all(t and t[0].text is not None for t in texts):
-                joined = str(glue[0].value).join(str(t[0].value) for t in texts)
-                return [Value(joined, tuple(h for t in texts for h in t[0].path))]
+        if not isinstance(node.args[0], ast.List | ast.Tuple):
+            return []
+        texts = [_fold(e, scope, walk)[:1] for e in node.args[0].elts]
+        glue = _fold(called.value, scope, walk)[:1]
+        if glue and all(t and t[0].text is not None for t in texts):
+            joined = str(glue[0].value).join(str(t[0].value) for t in texts)
+            return [Value(joined, tuple(h for t in texts for h in t[0].path))]
     return []
 
 

@@ -20,7 +20,7 @@ Def = ast.FunctionDef | ast.AsyncFunctionDef
 N = TypeVar("N", bound=ast.AST)
 
 _LEAVES = frozenset({ast.Constant, ast.Load, ast.Store, ast.alias, ast.Pass})
-_KEPT = (ast.Call, ast.Dict, ast.Assign, ast.AnnAssign)
+_KEPT = (ast.Call, ast.Dict, ast.Assign, ast.AnnAssign, ast.Import, ast.ImportFrom)
 
 
 class Field(msgspec.Struct, frozen=True, eq=False):
@@ -44,7 +44,7 @@ class Module(msgspec.Struct, frozen=True, eq=False):
     nodes: dict[type[ast.AST], list[Any]]
 
     def all(self, kind: type[N]) -> list[N]:
-        """Every node of a kind that the graph keeps: calls, dictionaries and assignments."""
+        """Every node of a kind that the graph keeps: calls, dictionaries, assignments, imports."""
         return self.nodes.get(kind, [])
 
 
@@ -323,7 +323,7 @@ def _module(name: str, path: str, tree: ast.Module) -> Module:
 def _other_names(modules: Mapping[str, Module]) -> dict[str, str]:
     """Names by which modules are known where a folder above them is no package (``src/``)."""
     names: dict[str, list[str]] = {}
-    for name, module in modules.items():
+    for name in modules:
         parts = name.split(".")
         for i in range(1, len(parts)):
             above = ".".join(parts[:i])

@@ -82,13 +82,15 @@ def lacks(distribution: str, package: str, attribute: str) -> bool:
             have.add(node.name)
         elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
             have.add(node.id)
-        elif isinstance(node, ast.Call) and ast.unparse(node.func) in (
-            "globals",
-            "setattr",
-            "vars",
-        ):
-            return False
-        elif isinstance(node, ast.Attribute) and ast.unparse(node) == "sys.modules":
+        elif (
+            isinstance(node, ast.Call)
+            and ast.unparse(node.func)
+            in (
+                "globals",
+                "setattr",
+                "vars",
+            )
+        ) or (isinstance(node, ast.Attribute) and ast.unparse(node) == "sys.modules"):
             return False
     if attribute in have or attribute.startswith("__"):
         return False

@@ -135,6 +135,12 @@ def unwrapped(text: str, node: ast.Try) -> str:
     return replaced(text, node, indented([*node.body, *node.orelse], node.col_offset))
 
 
+def dropped(text: str, call: ast.Call, name: str) -> str:
+    """A call without one of its keyword arguments."""
+    kept = [*map(ast.unparse, call.args), *(ast.unparse(k) for k in call.keywords if k.arg != name)]
+    return replaced(text, call, f"{ast.unparse(call.func)}({', '.join(kept)})")
+
+
 def indented(statements: list[ast.stmt], column: int) -> str:
     """Statements as source at a column, the first without its indentation."""
     lines = [line for s in statements for line in ast.unparse(s).splitlines()]

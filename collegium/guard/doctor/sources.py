@@ -20,8 +20,29 @@ LARGEST = 1_000_000
 """Bytes of a source file; larger ones are generated, or data."""
 
 PRUNED = frozenset(
-    "docs doc venv .venv env virtualenv site-packages node_modules __pycache__ build dist tests "
-    "test testing .git .tox .nox .eggs .mypy_cache .ruff_cache .pytest_cache".split()
+    [
+        "docs",
+        "doc",
+        "venv",
+        ".venv",
+        "env",
+        "virtualenv",
+        "site-packages",
+        "node_modules",
+        "__pycache__",
+        "build",
+        "dist",
+        "tests",
+        "test",
+        "testing",
+        ".git",
+        ".tox",
+        ".nox",
+        ".eggs",
+        ".mypy_cache",
+        ".ruff_cache",
+        ".pytest_cache",
+    ]
 )
 """Folders that are not the project itself (step 1 of the paper, and tests)."""
 

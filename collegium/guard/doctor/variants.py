@@ -52,7 +52,7 @@ def _silent_helper(site: Site) -> Iterator[Edit]:
             text = before(
                 text,
                 entry.node,
-                f"def _note({own}event):\n        self_events = [event]\n        print(self_events)\n",
+                f"def _note({own}event):\n        events = [event]\n        print(events)\n",
             )
         else:
             top = next(
@@ -131,7 +131,8 @@ def _handled_above(site: Site) -> Iterator[Edit]:
             (
                 n
                 for n in own_nodes(above[0].caller)
-                if isinstance(n, ast.stmt) and not isinstance(n, ast.For | ast.While | ast.If | ast.Try)
+                if isinstance(n, ast.stmt)
+                and not isinstance(n, ast.For | ast.While | ast.If | ast.Try)
                 and any(above[0].node is x for x in ast.walk(n))
             ),
             None,
@@ -141,14 +142,18 @@ def _handled_above(site: Site) -> Iterator[Edit]:
         path = function.module.path
         column = " " * statement.col_offset
         inner = ast.unparse(statement)
-        new = f"try:\n{column}    {inner}\n{column}except Exception as problem:\n{column}    return f'Failed: {{problem}}'"
+        lines = (
+            "try:",
+            f"    {inner}",
+            "except Exception as problem:",
+            "    return f'Failed: {problem}'",
+        )
+        new = f"\n{column}".join(lines)
         text = site.project.sources[path]
         edits = sorted([(node.lineno, node), (statement.lineno, statement)], key=lambda e: -e[0])
         for _, part in edits:
-            if part is node:
-                text = unwrapped(text, node)
-            else:
-                text = replaced(text, statement, new)
+            own = part is node
+            text = unwrapped(text, node) if own else replaced(text, statement, new)
         yield Edit("handled one function above", {path: text})
 
 
@@ -202,7 +207,14 @@ def _conditional_result(site: Site) -> Iterator[Edit]:
         if isinstance(last, ast.Return) and last.value is not None:
             path, column = entry.module.path, " " * last.col_offset
             value = ast.unparse(last.value)
-            new = f"found = {value}\n{column}if not found:\n{column}    return 'Nothing.'\n{column}else:\n{column}    return found"
+            lines = (
+                f"found = {value}",
+                "if not found:",
+                "    return 'Nothing.'",
+                "else:",
+                "    return found",
+            )
+            new = f"\n{column}".join(lines)
             yield Edit("two returns", {path: replaced(site.project.sources[path], last, new)})
 
 

@@ -1,4 +1,4 @@
-"""ADAL: the model that reaches an agent's LLM is no general chat model, or nothing says which it is.
+"""ADAL: the model that reaches an agent's LLM is no general chat model, or nothing says which.
 
 The four cases of the paper, along the graph: a name is given (judged); the attribute is an instance
 of a class C (go to C and repeat); the attribute has no type at all (defect); nothing can be read
@@ -15,8 +15,8 @@ from collegium.guard.doctor.apis import chat_model
 from collegium.guard.doctor.findings import Finding, Hop, Question
 from collegium.guard.doctor.fold import Value, fold
 from collegium.guard.doctor.graph import Class, Graph, hop, own_nodes
+from collegium.guard.doctor.inference import assigned_attributes, attribute, callee
 from collegium.guard.doctor.roles import Cast
-from collegium.guard.doctor.types import assigned_attributes, attribute, callee
 
 _LLM_FIELD = re.compile(r"^_?(?:llm|lm|chat_?model|language_?model|chat_?llm)$", re.IGNORECASE)
 _MODEL_KEYS = ("model", "model_name", "model_id", "engine", "deployment_name")
@@ -82,7 +82,7 @@ def _judged(symbol: str, where: Hop, value: Value) -> Iterator[Finding | Questio
     chat, what = chat_model(value.text)
     finding = Finding(
         type="ADAL", rule="not-a-chat-model", file=at.file, line=at.line, symbol=symbol,
-        message=f"{symbol} uses {value.text!r}" + (f", {what}." if what else ", which is no general chat model."),
+        message=f"{symbol} uses {value.text!r}, {what or 'which is no general chat model'}.",
         hint="Use a general chat model for an agent that converses and chooses tools.",
         evidence=evidence,
     )  # fmt: skip
@@ -99,7 +99,7 @@ def _judged(symbol: str, where: Hop, value: Value) -> Iterator[Finding | Questio
 
 
 def _untyped(agent: Class, graph: Graph, cast: Cast) -> Iterator[Finding]:
-    """An agent's LLM attribute that nothing gives a type to: not itself, not who makes the agent."""
+    """An agent's LLM attribute that neither the agent nor who makes it gives a type to."""
     names = {n for n in agent.fields if _LLM_FIELD.match(n)}
     for method in agent.methods.values():
         for node in own_nodes(method):
@@ -133,7 +133,7 @@ def _untyped(agent: Class, graph: Graph, cast: Cast) -> Iterator[Finding]:
         where = hop(agent.module, node, f"{agent.short}.{name} gets no type")
         yield Finding(
             type="ADAL", rule="untyped-llm", file=where.file, line=where.line, symbol=agent.short,
-            message=f"Nothing says what {agent.short}.{name} is: no type, and nobody in the project "
+            message=f"Nothing says what {agent.short}.{name} is: no type, and nobody here "
             "makes the agent with one.",
             hint="Annotate the attribute with the class of the model.",
             evidence=(hop(agent.module, agent.node, f"class {agent.short} is an agent"), where),

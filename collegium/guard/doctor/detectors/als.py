@@ -1,6 +1,6 @@
-"""ALS: a stop string of the model cuts off the name of a tool, or what a tool returns.
+r"""ALS: a stop string of the model cuts off the name of a tool, or what a tool returns.
 
-Compared without the white space around a stop string: "\\nSearch" ends a reply before the tool
+Compared without the white space around a stop string: "\nSearch" ends a reply before the tool
 "Google Search" is named at the start of a line, and it is what the paper's mutants look like.
 """
 
@@ -13,7 +13,8 @@ from collections.abc import Iterator
 from collegium.guard.doctor.findings import Finding, Hop
 from collegium.guard.doctor.fold import Value, fold, fold_texts
 from collegium.guard.doctor.graph import Graph, hop, own_nodes
-from collegium.guard.doctor.roles import Cast, Tool
+from collegium.guard.doctor.roles import Cast
+from collegium.guard.doctor.tools import Tool
 
 DEFAULTS = ("</s>", "<|endoftext|>", "<eos>")
 """What ends a reply where a project sets nothing."""

@@ -17,10 +17,11 @@ from collegium.guard.doctor.flow import (
     names_in,
 )
 from collegium.guard.doctor.graph import Function, Graph, Site, ancestors, hop, own_nodes, parent
-from collegium.guard.doctor.types import callee
+from collegium.guard.doctor.inference import callee
 
 DECODERS = {
-    "json.loads": "JSONDecodeError", "ast.literal_eval": "ValueError", "yaml.safe_load": "YAMLError",
+    "json.loads": "JSONDecodeError", "ast.literal_eval": "ValueError",
+    "yaml.safe_load": "YAMLError",
     "yaml.load": "YAMLError", "eval": "Exception", "int": "ValueError", "float": "ValueError",
     "msgspec.json.decode": "DecodeError", "tomllib.loads": "TOMLDecodeError",
     "xml.etree.ElementTree.fromstring": "ParseError", "Decimal": "ValueError",
@@ -96,8 +97,9 @@ def tolerated(risk: Risk, graph: Graph) -> bool:
         return True
     if any(handled_here(site.node, graph, risk.error) for site in risk.chain):
         return True
-    outer = risk.chain[0] if risk.chain else Site(risk.node, risk.function.module, risk.function)
-    return handled(outer.node, outer.caller, graph, risk.error)
+    if risk.chain:
+        return handled(risk.chain[0].node, risk.chain[0].caller, graph, risk.error)
+    return handled(risk.node, risk.function, graph, risk.error)
 
 
 def _answer(node: ast.Call, function: Function, path: tuple[Hop, ...]) -> Answer:

@@ -34,7 +34,8 @@ PROVIDED = {
     "pptx": "python-pptx", "fitz": "pymupdf", "faiss": "faiss-cpu", "Crypto": "pycryptodome",
     "OpenSSL": "pyopenssl", "zmq": "pyzmq", "serial": "pyserial", "websocket": "websocket-client",
     "telegram": "python-telegram-bot", "discord": "discord-py", "tavily": "tavily-python",
-    "pkg_resources": "setuptools", "attr": "attrs", "magic": "python-magic", "mpl_toolkits": "matplotlib",
+    "pkg_resources": "setuptools", "attr": "attrs", "magic": "python-magic",
+    "mpl_toolkits": "matplotlib",
     "slugify": "python-slugify", "psycopg2": "psycopg2-binary", "MySQLdb": "mysqlclient",
     "pinecone": "pinecone-client", "ruamel": "ruamel-yaml", "markdown": "markdown",
     "ddgs": "ddgs", "usb": "pyusb", "win32api": "pywin32", "Levenshtein": "levenshtein",
@@ -78,7 +79,7 @@ def _imports(graph: Graph) -> Iterator[_Import]:
     tops |= {name.rpartition(".")[2] for name in graph.modules}
     seen: set[str] = set()
     for module in graph.modules.values():
-        for node in ast.walk(module.tree):
+        for node in (*module.all(ast.Import), *module.all(ast.ImportFrom)):
             names = []
             if isinstance(node, ast.Import):
                 names = [a.name for a in node.names]
@@ -147,13 +148,17 @@ def _conflicts(declared: Declared) -> Iterator[Finding]:
 def _attributes(graph: Graph, declared: Declared) -> Iterator[Finding]:
     """Attributes that a version the project lets in does not have."""
     seen: set[tuple[str, str]] = set()
+    known: dict[str, tuple[Requirement, ...]] = {}
     for module, node, package, attribute in _used(graph):
         if (package, attribute) in seen:
             continue
-        wanted = next((declared.of(d) for d in distributions(package) if declared.of(d)), ())
+        seen.add((package, attribute))
+        if package not in known:
+            having = (declared.of(d) for d in distributions(package))
+            known[package] = next(filter(None, having), ())
+        wanted = known[package]
         if not wanted:
             continue
-        seen.add((package, attribute))
         text = ",".join(r.specifier for r in wanted if r.specifier)
         gone = REMOVED.get(package, {}).get(attribute)
         since = ADDED.get(package, {}).get(attribute)
@@ -161,7 +166,8 @@ def _attributes(graph: Graph, declared: Declared) -> Iterator[Finding]:
         where = hop(module, node, f"uses {package}.{attribute}")
         at = Hop(wanted[0].file, wanted[0].line, f"wants {name} {text or '(any)'}")
         if gone and newest_at_least(text, gone):
-            says = f"{name} {gone} and later have no {attribute}, and {text or 'any version'} lets them in."
+            allowed = text or "any version"
+            says = f"{name} {gone} and later have no {attribute}, and {allowed} lets them in."
             hint = f"Allow {name} <{gone} only, or use what replaced it."
         elif since and only_below(text, since):
             says = (
@@ -185,20 +191,18 @@ def _attributes(graph: Graph, declared: Declared) -> Iterator[Finding]:
 def _used(graph: Graph) -> Iterator[tuple[Module, ast.AST, str, str]]:
     """Attributes that are used of top-level third-party packages."""
     for module in graph.modules.values():
-        for node in ast.walk(module.tree):
-            if (
-                isinstance(node, ast.ImportFrom)
-                and not node.level
-                and node.module
-                and not _may_fail(node)
-            ):
-                if "." not in node.module and node.module not in graph.modules:
-                    for alias in node.names:
-                        if alias.name != "*":
-                            yield module, node, node.module, alias.name
-            elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-                package = module.imports.get(node.value.id, "")
-                if package and "." not in package and package in (*REMOVED, *ADDED):
+        for node in module.all(ast.ImportFrom):
+            package = node.module or ""
+            outside = not node.level and "." not in package and package not in graph.modules
+            if package and outside and not _may_fail(node):
+                for alias in node.names:
+                    if alias.name != "*":
+                        yield module, node, package, alias.name
+        tracked = {a: p for a, p in module.imports.items() if p in REMOVED or p in ADDED}
+        for node in ast.walk(module.tree) if tracked else ():
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+                package = tracked.get(node.value.id, "")
+                if package:
                     yield module, node, package, node.attr
 
 
@@ -215,7 +219,9 @@ def _unbounded(declared: Declared) -> Iterator[Finding]:
         few = "all requirements have" if len(open_) == len(own) else "some requirements have"
         yield Finding(
             type="EPDD", rule="unbounded", file=manifest, line=open_[0].line, symbol=manifest,
-            message=f"In {manifest} {few} no upper end ({names}): a new release can break the agent.",
+            message=f"In {manifest} {few} no upper end ({names}): a release can break the agent.",
             hint="Pin the versions, give them an upper end, or keep a lock file.",
-            evidence=tuple(Hop(r.file, r.line, f"wants {r.name} {r.specifier or '(any)'}") for r in open_),
+            evidence=tuple(
+                Hop(r.file, r.line, f"wants {r.name} {r.specifier or '(any)'}") for r in open_
+            ),
         )  # fmt: skip

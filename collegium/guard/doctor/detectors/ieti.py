@@ -12,7 +12,8 @@ import re
 from collections.abc import Iterator
 
 from collegium.guard.doctor.findings import Finding, Hop, Question
-from collegium.guard.doctor.roles import Cast, Text, Tool
+from collegium.guard.doctor.roles import Cast
+from collegium.guard.doctor.tools import Text, Tool
 
 _MENTIONED = re.compile(
     r"(?:(?:argument|parameter|arg|param|input|field)s?\s+(?:named\s+|called\s+)?[`'\"](\w+)[`'\"])"

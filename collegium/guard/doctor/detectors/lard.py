@@ -18,9 +18,9 @@ from collegium.guard.doctor.detectors.als import stop_strings
 from collegium.guard.doctor.findings import Finding, Hop
 from collegium.guard.doctor.fold import fold
 from collegium.guard.doctor.graph import Def, Graph, Module, hop, own_nodes, parent
+from collegium.guard.doctor.inference import callee
 from collegium.guard.doctor.installed import parameters_of
 from collegium.guard.doctor.roles import Cast, LlmCall, llm_sites
-from collegium.guard.doctor.types import callee
 
 _KEY = re.compile(r"(?:API|ACCESS|SECRET|AUTH)_?(?:KEY|TOKEN)|_TOKEN$|_KEY$", re.IGNORECASE)
 _LOOP = re.compile(r"^\s*(?:Action|Tool)(?: Input)?\s*:", re.MULTILINE)
@@ -89,7 +89,8 @@ def _signature(call: LlmCall, cast: Cast, declared: Declared) -> Iterator[Findin
         if keyword.arg and keyword.arg not in found.names:
             yield _finding(
                 call, "unknown-parameter",
-                f"{call.api.name} has no parameter {keyword.arg!r} in {distribution} {found.version}.",
+                f"{call.api.name} has no parameter {keyword.arg!r} in {distribution} "
+                f"{found.version}.",
                 "Use a parameter that the SDK has.",
             )  # fmt: skip
 
@@ -103,7 +104,7 @@ def _stops(graph: Graph, cast: Cast) -> Iterator[Finding]:
         (module, node)
         for module in graph.modules.values()
         for node in _texts(module)
-        if _LOOP.search(node.value) and _OBSERVED.search(node.value)
+        if _LOOP.search(str(node.value)) and _OBSERVED.search(str(node.value))
     ]
     if not prompts or (not cast.llms and not cast.llm_calls):
         return
@@ -123,7 +124,7 @@ def _stops(graph: Graph, cast: Cast) -> Iterator[Finding]:
                     yield Finding(
                         type="LARD", rule="no-stop", file=site.module.path, line=site.node.lineno,
                         symbol=caller.symbol,
-                        message=f"{caller.symbol} runs an agent loop in text form and gives no stop string.",
+                        message=f"{caller.symbol} loops in text form and gives no stop string.",
                         hint="End replies before the observation: stop=['\\nObservation:'].",
                         evidence=(hop(module, node, "the form of the loop"),
                                   hop(site.module, site.node, "the model is asked here")),
@@ -162,8 +163,7 @@ def _given_inside(target: object, graph: Graph) -> bool:
     )
     defaults |= {p.arg: d for p, d in zip(a.kwonlyargs, a.kw_defaults, strict=True) if d}
     return any(
-        name in _STOPS
-        and any(v.value for v in fold(default, target.module, graph))
+        (name in _STOPS and any(v.value for v in fold(default, target.module, graph)))
         or (name in _STOPS and isinstance(default, ast.List | ast.Tuple) and bool(default.elts))
         for name, default in defaults.items()
     )
@@ -222,8 +222,8 @@ def _keys(module: Module, graph: Graph) -> Iterator[Finding]:
         yield Finding(
             type="LARD", rule="key-at-import", file=module.path, line=where.line,
             symbol=_around(node, module),
-            message=f"{name} is read from the environment when {module.name} is imported: without it "
-            "nothing can be imported, and a key that is set later has no effect.",
+            message=f"{name} is read from the environment when {module.name} is imported: without "
+            "it nothing can be imported, and a key that is set later has no effect.",
             hint="Read the key where the client is made.", evidence=(where,),
         )  # fmt: skip
 
@@ -231,9 +231,9 @@ def _keys(module: Module, graph: Graph) -> Iterator[Finding]:
 def _environment(module: Module) -> Iterator[tuple[str, ast.AST]]:
     for node in module.all(ast.Call):
         called = ast.unparse(node.func) if isinstance(node.func, ast.Attribute | ast.Name) else ""
-        if called in ("os.getenv", "os.environ.get", "getenv", "environ.get") and node.args:
-            if isinstance(node.args[0], ast.Constant):
-                yield str(node.args[0].value), node
+        reads = called in ("os.getenv", "os.environ.get", "getenv", "environ.get")
+        if reads and node.args and isinstance(node.args[0], ast.Constant):
+            yield str(node.args[0].value), node
     for node in own_nodes(module):
         yield from _subscripts(node)
     for kept in (*module.all(ast.Assign), *module.all(ast.AnnAssign)):

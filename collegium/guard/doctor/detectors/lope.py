@@ -65,7 +65,7 @@ def _question(site: Site, caller: Function, parsed: bool) -> Question:
     ask = (
         f"In the function below a language model is called in line {site.node.lineno}; the code "
         f"{seen}{' and tests what goes in' if checked else ''}. Would the program go on sensibly "
-        "if the prompt were empty or the answer not in the expected form? Answer no only if such an "
-        "answer would end the program or be taken for a good one."
+        "if the prompt were empty or the answer not in the expected form? Answer no only if such "
+        "an answer would end the program or be taken for a good one."
     )
     return Question(finding=finding, ask=ask, code=ast.unparse(caller.node))

@@ -49,7 +49,11 @@ def detect(graph: Graph, cast: Cast) -> Iterator[Finding]:
         ]
         yield Finding(
             type="MNFT",
-            rule="-and-".join(w for w, has in (("no-input-check", before), ("no-error-handling", after)) if not has),
+            rule="-and-".join(
+                w
+                for w, has in (("no-input-check", before), ("no-error-handling", after))
+                if not has
+            ),
             file=site.module.path,
             line=site.node.lineno,
             symbol=caller.symbol,
@@ -58,7 +62,10 @@ def detect(graph: Graph, cast: Cast) -> Iterator[Finding]:
             evidence=(
                 *(_entry_hop(cast, says)),
                 hop(site.module, site.node, says),
-                *(hop(s.module, s.node, f"called here, unhandled") for s in callers(caller, graph)[:3]),
+                *(
+                    hop(s.module, s.node, "called here, unhandled")
+                    for s in callers(caller, graph)[:3]
+                ),
             ),
         )  # fmt: skip
 

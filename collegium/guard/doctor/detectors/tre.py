@@ -14,8 +14,9 @@ from collegium.errors import missing_extra
 from collegium.guard.doctor.findings import Finding, Hop
 from collegium.guard.doctor.flow import falls_off, only_raises
 from collegium.guard.doctor.graph import Def, Function, Graph, Module, hop, own_nodes, parent
-from collegium.guard.doctor.roles import Cast, Tool
-from collegium.guard.doctor.types import callee
+from collegium.guard.doctor.inference import callee
+from collegium.guard.doctor.roles import Cast
+from collegium.guard.doctor.tools import Tool
 
 
 def detect(graph: Graph, cast: Cast) -> Iterator[Finding]:

@@ -24,10 +24,33 @@ from collegium.guard.doctor.graph import (
 DEPTH = 10
 """How many steps are followed from one expression to the next."""
 
-_LISTS = frozenset("list tuple set frozenset Sequence Iterable List Tuple Set Iterator".split())
-_MAPS = frozenset("dict Dict Mapping MutableMapping defaultdict OrderedDict".split())
+_LISTS = frozenset(
+    [
+        "list",
+        "tuple",
+        "set",
+        "frozenset",
+        "Sequence",
+        "Iterable",
+        "List",
+        "Tuple",
+        "Set",
+        "Iterator",
+    ]
+)
+_MAPS = frozenset(["dict", "Dict", "Mapping", "MutableMapping", "defaultdict", "OrderedDict"])
 _THROUGH = frozenset(
-    "Optional Annotated ClassVar Final Union Awaitable Coroutine type Type".split()
+    [
+        "Optional",
+        "Annotated",
+        "ClassVar",
+        "Final",
+        "Union",
+        "Awaitable",
+        "Coroutine",
+        "type",
+        "Type",
+    ]
 )
 
 
@@ -172,8 +195,17 @@ def callee(node: ast.Call, scope: Scope, graph: Graph) -> str:
     """The dotted name of what is called: a class, a function, a method, or something outside.
 
     Returns:
-        The name; "" when it cannot be told.
+        The name; "" when it cannot be told, as for a call that is defined by itself.
     """
+    known: str | None = getattr(node, "_callee", None)
+    if known is None:
+        node._callee = ""  # type: ignore[attr-defined]  # what a circle comes back to
+        known = _callee(node, scope, graph)
+        node._callee = known  # type: ignore[attr-defined]
+    return known
+
+
+def _callee(node: ast.Call, scope: Scope, graph: Graph) -> str:
     called = node.func
     module = module_of(scope)
     if isinstance(called, ast.Name):
