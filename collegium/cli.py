@@ -2,8 +2,8 @@
 
 Exit codes: 0 done; 2 when something is wrong that the user can mend (a name, an option, a file,
 missing weights or keys, a server that cannot be reached), said in one line on standard error;
-1 when a comparison is over but every single run of it failed; 130 when interrupted. A bug keeps
-its traceback.
+1 when a comparison is over but every single run of it failed, or the doctor has findings that are
+not waived; 130 when interrupted. A bug keeps its traceback.
 """
 
 from __future__ import annotations
@@ -339,6 +339,28 @@ def diagnose(
     from collegium.commands.diagnose import diagnose_run
 
     diagnose_run(run, as_json)
+
+
+@app.command(rich_help_panel=TRY)
+def doctor(
+    path: Annotated[
+        Path, typer.Argument(metavar="PATH", help="The folder of an agent project, or one file.")
+    ],
+    sarif: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the findings as SARIF 2.1.0.")
+    ] = None,
+    no_model: Annotated[
+        bool, typer.Option("--no-model", metavar="", help="Use the rules alone.")
+    ] = False,
+    model: Model = "local",
+    as_json: Json = False,
+) -> None:
+    """Find defects in the code of an agent project, without running it."""
+    from collegium.commands.doctor import doctor
+
+    chosen = None if no_model else model
+    if not doctor(path, model=chosen, sarif_file=sarif, as_json=as_json):
+        raise typer.Exit(1)
 
 
 @app.command(rich_help_panel=LOOK)
