@@ -15,10 +15,11 @@ from typing import Any
 
 import msgspec
 
-from collegium.errors import PolicyError, missing_extra
+from collegium.errors import BadInput, PolicyError, missing_extra
 from collegium.guard.conditions import check_schema, engine
 from collegium.guard.decide import check_rule
 from collegium.guard.policy import Policy, Rule, SpecEntry
+from collegium.kernel import Call
 
 MAX_BYTES = 1_000_000
 """Largest policy file."""
@@ -87,7 +88,12 @@ def parse_policy(text: str, name: str = "policy") -> Policy:
         labels = spec.get("labels") if isinstance(spec, dict) else None
         for label, meaning in labels.items() if isinstance(labels, dict) else ():
             _conditions(meaning, ("specs", number, "labels", label), fail)
-        entries.append(_convert(spec, SpecEntry, ("specs", number), fail))
+        entry = _convert(spec, SpecEntry, ("specs", number), fail)
+        try:
+            check_order(entry)
+        except BadInput as error:
+            raise fail(("specs", number), error) from None
+        entries.append(entry)
     for key in data:
         if key not in Policy.__struct_fields__:
             raise fail((key,), _unknown(key, Policy.__struct_fields__))
@@ -95,6 +101,22 @@ def parse_policy(text: str, name: str = "policy") -> Policy:
         _convert({key: value}, Policy, (key,), fail)
     policy = _convert(data, Policy, (), fail)
     return msgspec.structs.replace(policy, tools=tools, specs=tuple(entries))
+
+
+def check_order(spec: SpecEntry) -> None:
+    """Make sure that a formula can be read, and satisfied, over its labels.
+
+    Raises:
+        BadInput: It cannot.
+    """
+    from collegium.guard.ltl import CallSpec, spec_guard  # only policies with specs pay for it
+
+    spec_guard([CallSpec(spec.name, spec.formula, dict.fromkeys(spec.labels, _never))])
+
+
+def _never(call: Call) -> bool:
+    """A label that holds nowhere: for the form of a formula, its meaning does not matter."""
+    return False
 
 
 def _tools(data: Any, fail: Any) -> dict[str, tuple[Rule, ...]]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from collegium.errors import Blocked, MissingExtra, PolicyError, Stopped
+from collegium.errors import Blocked, Stopped
 from collegium.guard.check import Change, Guard, Human, arguments_of, name_of, taken
 from collegium.guard.conditions import compile_schema, rule_schema
 from collegium.guard.decide import Compiled
@@ -148,15 +148,8 @@ def interceptors(
 
 def _specifications(specs: Sequence[SpecEntry], tools: Mapping[str, Tool]) -> Interceptor:
     """The interceptor that keeps the order of calls."""
-    try:
-        from collegium.guard.ltl import CallSpec, spec_guard  # pyright: ignore
-    except MissingExtra:
-        raise
-    except ImportError:
-        raise PolicyError(
-            "the policy has specifications (specs:), but this version cannot check the order of "
-            "calls; take them out."
-        ) from None
+    from collegium.guard.ltl import CallSpec, spec_guard  # only policies with specs pay for it
+
     return spec_guard(
         [
             CallSpec(

@@ -131,3 +131,10 @@ def test_the_schema_for_editors_takes_policies_and_finds_mistakes() -> None:
     data["tools"]["send_money"][0]["when"]["recipient"] = {"patern": "^SE"}
     assert not takes(data)
     assert not takes({"tool": {}})
+
+
+def test_a_formula_is_checked_when_the_file_is_read() -> None:
+    text = 'specs:\n  - {name: order, formula: "!D W Q", labels: {D: {tool: "delete_*"}}}\n'
+    with pytest.raises(PolicyError, match=r"line 2.*'?Q"):
+        parse_policy(text)
+    assert parse_policy(text.replace("W Q", "W D")).specs[0].name == "order"
