@@ -155,7 +155,7 @@ class VectorIndex:
     def nearest(self, vector: Vectors, k: int) -> list[tuple[int, float]]:
         """The ``k`` slots nearest to a vector with their cosines, best first.
 
-        What was added must be in (:meth:`indexed`). Among up to :data:`~graphs.EXACT` vectors the
+        What was added must be in (:meth:`indexed`). Among up to :data:`~collegium.kernel.memory.graph.EXACT` vectors the
         answer is exact; among more a few may be missed.
         """
         held, wanted, query = len(self), k + SPARE, vector[None]
