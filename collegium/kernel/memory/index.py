@@ -155,8 +155,8 @@ class VectorIndex:
     def nearest(self, vector: Vectors, k: int) -> list[tuple[int, float]]:
         """The ``k`` slots nearest to a vector with their cosines, best first.
 
-        What was added must be in (:meth:`indexed`). Among up to :data:`~graphs.EXACT` vectors the
-        answer is exact; among more a few may be missed.
+        What was added must be in (:meth:`indexed`). Where every vector is compared with the query
+        (:attr:`exact`, or many wanted) nothing is missed; elsewhere a few may be.
         """
         held, wanted, query = len(self), k + SPARE, vector[None]
         while held:
