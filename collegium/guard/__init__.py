@@ -1,1 +1,1 @@
-"""Guards: policies on calls, specs on their order, and static checks of agent code."""
+"""Guards: what keeps agent programs in order, before they run and while they do."""

@@ -70,6 +70,7 @@ def test_every_extra_is_known() -> None:
     assert set(extras) == {
         *("local", "remote", "tasks", "cluster", "routing", "protocols", "memory", "yaml"),
         "argumentation",
+        "guard",
         *("bench", "docs", "test", "dev", "all"),
     }
     (everything,) = extras["all"]
