@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path, PurePosixPath
 
+from collegium.errors import BadInput
 from collegium.guard.doctor import KINDS, Project
 from collegium.guard.doctor.findings import Kind
-from collegium.guard.doctor.mutate import Mutant, every, mutate
+from collegium.guard.doctor.mutate import Mutant, mutate
 
 BASES = ("desk", "courier", "almanac", "atelier")
 HELD_OUT = ("kiosk",)
@@ -39,7 +41,8 @@ def base(name: str) -> Project:
     )
 
 
-def labelled(bases: tuple[str, ...]) -> list[Mutant]:
+@cache
+def labelled(bases: tuple[str, ...]) -> tuple[Mutant, ...]:
     """The labelled set: different mutants of every type, and clean variants, by fixed seeds.
 
     Seeds are counted up for each base in turn; a mutant that came before is passed over.
@@ -48,11 +51,19 @@ def labelled(bases: tuple[str, ...]) -> list[Mutant]:
     found: list[Mutant] = []
     for kind in (*KINDS, None):
         found += _different(projects, kind, CLEAN if kind is None else PER_TYPE)
-    return found
+    return tuple(found)
+
+
+def _has_room(project: Project, kind: Kind | None) -> bool:
+    try:
+        mutate(project, kind, 0)
+    except BadInput:
+        return False
+    return True
 
 
 def _different(projects: list[Project], kind: Kind | None, wanted: int) -> Iterator[Mutant]:
-    room = [p for p in projects if every(p, kind)]
+    room = [p for p in projects if _has_room(p, kind)]
     seen: set[tuple[str, ...]] = set()
     made = 0
     for seed in range(20 * wanted):

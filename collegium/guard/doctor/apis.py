@@ -124,7 +124,9 @@ ADDED: dict[str, dict[str, str]] = {
 _CHAT = (
     "gpt-3.5", "gpt-4", "gpt-5", "gpt-oss", "chatgpt", "o1", "o3", "o4", "claude", "gemini",
     "command-r", "chat", "instruct", "-it", "grok", "mistral-large", "mistral-small",
-    "mistral-medium", "qwen-max", "qwen-plus", "qwen-turbo", "deepseek-r1", "deepseek-v3", "deepseek-reasoner",
+    "mistral-medium", "qwen-max", "qwen-plus", "qwen-turbo",
+    "deepseek-r1", "deepseek-v3",
+    "deepseek-reasoner",
     "llama3", "llama-3", "llama2", "sonar", "hermes", "vicuna", "zephyr", "phi3", "phi-4", "gemma",
     "qwen2.5", "qwen3", "glm-4", "kimi", "ernie-bot", "yi-large",
 )  # fmt: skip

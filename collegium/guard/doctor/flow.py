@@ -154,9 +154,8 @@ def checked_before(node: ast.AST, names: set[str], function: Function) -> ast.AS
     """
     below = node
     for above in ancestors(node):
-        tested = getattr(above, "test", None)
-        branching = isinstance(above, ast.If | ast.While | ast.IfExp) and tested is not None
-        if branching and below is not tested and _tests(tested, names):
+        tested = above.test if isinstance(above, ast.If | ast.While | ast.IfExp) else None
+        if tested is not None and below is not tested and _tests(tested, names):
             return above
         for block in _blocks(above):
             if not any(below is s for s in block):

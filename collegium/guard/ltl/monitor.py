@@ -20,7 +20,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from collegium.errors import BadInput, Denied, LimitReached, ModelError
+from collegium.errors import BadInput, Blocked, Denied, LimitReached, ModelError
 from collegium.guard.ltl.automaton import DEAD, Automaton, build
 from collegium.guard.ltl.parsing import parse
 from collegium.kernel.calls import Call, UseTool
@@ -277,7 +277,7 @@ class SpecGuard:
         """Refuse a call, or make it and note how it ended.
 
         Raises:
-            Denied: No way to satisfy a formula would be left; it is named.
+            Blocked: No way to satisfy a formula would be left; it is named.
             BadInput: Two kernels share the guard.
         """
         if self._proceed is not proceed:
@@ -288,7 +288,7 @@ class SpecGuard:
         letters = [(m, letter) for m in self.machines if (letter := m.letter(call)) is not None]
         for machine, letter in letters:
             if machine.refuses(letter):
-                raise Denied(_refusal(machine, letter, call))
+                raise Blocked(_refusal(machine, letter, call))
         begun = [(m, m.begin(letter)) for m, letter in letters]
         outcome = _PERHAPS
         try:

@@ -160,6 +160,8 @@ def _attributes(graph: Graph, declared: Declared) -> Iterator[Finding]:
         if not wanted:
             continue
         text = ",".join(r.specifier for r in wanted if r.specifier)
+        if text and not satisfiable([text]):
+            continue  # reported as such
         gone = REMOVED.get(package, {}).get(attribute)
         since = ADDED.get(package, {}).get(attribute)
         name = wanted[0].name
