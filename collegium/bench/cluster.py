@@ -74,9 +74,9 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     exact: bool
     seed: int
     budget: int | None
-    policy: Policy | None
     journal: list[list[bytes]]
     folder: str
+    policy: Policy | None = None
     version: str = __version__
 
 

@@ -289,6 +289,9 @@ def measure(progent: Path | None = None) -> dict[str, Any]:
             name: round(mean / mine, 1) for name, mean in by_name.items() if name != "collegium"
         },
         "whole_tool_call_microseconds": {"without": round(free, 1), "guarded": round(guarded, 1)},
+        "most_microseconds_of_an_allowed_call": max(
+            r.microseconds for r in rows if r.name == "collegium" and r.call.startswith("allowed")
+        ),
         "temporal_monitor_microseconds": None if monitor is None else round(monitor, 2),
         "doctor": doctored(),
         "goals": {"microseconds": GOAL_MICROSECONDS, "times_faster_than_official": GOAL_RATIO},

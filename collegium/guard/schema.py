@@ -19,7 +19,7 @@ FILE = Path(__file__).with_name("policy.schema.json")
 
 def editor_schema() -> dict[str, Any]:
     """The schema of a policy file."""
-    schema = msgspec.json.schema(Policy)
+    schema: dict[str, Any] = msgspec.json.schema(Policy)
     definitions: dict[str, Any] = schema["$defs"]
     for name in ("Rule", "Label"):
         when = definitions[name]["properties"]["when"]
@@ -39,9 +39,9 @@ def _describe(definition: dict[str, Any]) -> None:
     about, _, attributes = definition["description"].partition("Attributes:")
     definition["description"] = " ".join(about.split())
     for name, said in re.findall(r"^ {8}(\w+): (.+(?:\n {12}.+)*)", attributes, re.MULTILINE):
-        place = definition["properties"][name]
+        place: dict[str, Any] = definition["properties"][name]
         if "$ref" in place:  # a reference has nothing beside it
-            definition["properties"][name] = place = {"allOf": [{**place}]}
+            place = definition["properties"][name] = {"allOf": [{**place}]}
         place["description"] = " ".join(said.replace("``", "").split())
 
 

@@ -441,6 +441,38 @@ async def test_a_rule_changes_the_policy_of_its_own_run_alone() -> None:
     assert guards[1].changes == [] and compiled.policy == policy
 
 
+async def test_a_resumed_run_is_guarded_as_before() -> None:
+    done: list[int] = []
+
+    @tool
+    def act(n: int) -> str:
+        """Act."""
+        done.append(n)
+        return f"did {n}"
+
+    close = Update(tool="act", rules=(Rule(effect="allow", when={"n": {"maximum": 2}}),))
+    policy = Policy(tools={"act": (Rule(effect="allow", update=(close,)),)})
+
+    async def steps(kernel: Kernel) -> list[str]:
+        agent, said = kernel.agent("a", tools=("act",)), []
+        for n in (5, 7, 1):
+            try:
+                said.append(await agent.use("act", n=n))
+            except Blocked:
+                said.append("blocked")
+        return said
+
+    first = kernel_with(policy, act)
+    assert await steps(first) == ["did 5", "blocked", "did 1"]
+    again = Kernel(
+        ScriptedModel(lambda r: "ok"), tools=[act], interceptors=[Guard(policy)],
+        journal=[first.trace.events[:2]],
+    )  # fmt: skip
+    # what was recorded is not done again, but its rules are installed again
+    assert await steps(again) == ["did 5", "blocked", "did 1"]
+    assert done == [5, 1, 1]
+
+
 async def test_an_update_may_add() -> None:
     @tool
     def read(name: str) -> str:
