@@ -47,7 +47,7 @@ def answer_content(task: Task) -> Content:
     """What the answer of a task must be."""
     match task.answer:
         case "number":
-            return Regex(r"-?\d+(\.\d+)?", "a plain number without units")
+            return Regex(r"-?\d{1,15}(\.\d{1,10})?", "a plain number without units")
         case "choice" if task.choices:
             return Choices(task.letters)
         case "code":
