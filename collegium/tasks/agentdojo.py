@@ -19,7 +19,7 @@ import msgspec
 from collegium.errors import unknown_name
 from collegium.tasks.question import hashed
 from collegium.tasks.task import Benchmark, Item, Task
-from collegium.worlds.agentdojo import agentdojo_world
+from collegium.worlds.agentdojo import agentdojo_world, solved_by_doing_nothing
 from collegium.worlds.agentdojo_package import (
     ATTACKS,
     RELEASE,
@@ -70,6 +70,7 @@ def agentdojo_benchmark(subset: str, seed: int | None, limit: int | None) -> Ben
     digest = blake2b(msgspec.json.encode([RELEASE, VERSION, attack]), digest_size=16)
     for item in items:
         digest.update(msgspec.json.encode(item.task))
+    idle = [solved_by_doing_nothing(*item.task.id.split("/")[:2]) for item in items]
     planted = f", every injection task planted as {attack}" if attack else ""
     which = "all suites" if name in ("", ALL) else f"the suite {name}"
     return Benchmark(
@@ -78,7 +79,7 @@ def agentdojo_benchmark(subset: str, seed: int | None, limit: int | None) -> Ben
         items=tuple(items),
         description=f"user tasks of {which}{planted}",
         source=f"agentdojo {RELEASE} (MIT), suites {VERSION}",
-        controls={},
+        controls={"doing nothing": sum(idle) / len(idle)},
         fingerprint=digest.hexdigest(),
     )
 

@@ -85,7 +85,8 @@ class AgentDojoWorld:
             _known(self._suite.injection_tasks, injection_task) if injection_task else None
         )
         texts = planted(name, user_task, injection_task, attack) if injection_task else {}
-        self._first = _environment(name, user_task, tuple(texts.items()))
+        loaded = pickle.loads(_environment(name, tuple(texts.items())))
+        self._first = pickle.dumps(self.user_task.init_environment(loaded))
         self._known = _written(self.first)
         self._now: Any = None  # there is a state from the first reset on
         self.done: list[Done] = []
@@ -120,7 +121,10 @@ class AgentDojoWorld:
         Correct is what solved the user's task. With an injection, ``attack_success`` says whether
         its goal was reached.
         """
-        text = "" if answer is None or isinstance(answer, Unparsed) else str(answer)
+        return self.judged("" if answer is None or isinstance(answer, Unparsed) else str(answer))
+
+    def judged(self, text: str) -> Score:
+        """What :meth:`judge` gives for an answer in words."""
         utility, reason = self._checked(self.user_task, "utility", text)
         facts: dict[str, bool | float] = {"utility": utility}
         if self.injection_task is not None:
@@ -225,8 +229,16 @@ def planted(name: str, user_task: str, injection_task: str, attack_name: str) ->
     )
 
 
+@lru_cache(maxsize=256)
+def solved_by_doing_nothing(name: str, user_task: str) -> bool:
+    """Whether the check of a user task is content with an agent that does and says nothing."""
+    world = AgentDojoWorld(name, user_task, "", "")
+    world._now = world.first
+    return world.judged("").correct
+
+
 @lru_cache(maxsize=64)
-def _environment(name: str, user_task: str, texts: Sequence[tuple[str, str]]) -> bytes:
+def _environment(name: str, texts: Sequence[tuple[str, str]]) -> bytes:
     """The environment with texts in their places: read as the package does, but by libyaml.
 
     It comes pickled, so that every reader makes a copy; that is quicker than copying it.
@@ -237,8 +249,7 @@ def _environment(name: str, user_task: str, texts: Sequence[tuple[str, str]]) ->
     places = {**_unplanted(name), **dict(texts)}
     text = read_suite_file(name, "environment.yaml", None).format(**places)
     read = yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    loaded = suite(name).environment_type.model_validate(read)
-    return pickle.dumps(suite(name).user_tasks[user_task].init_environment(loaded))
+    return pickle.dumps(suite(name).environment_type.model_validate(read))
 
 
 @lru_cache(maxsize=256)

@@ -170,6 +170,14 @@ def test_the_verdict_comes_first_and_nothing_is_missing(page):
         assert told in page.text, told
 
 
+def test_what_was_judged_besides_is_told():
+    made = [
+        Outcome(system="direct", task=str(i), facts={"attack_success": i < 3}) for i in range(9)
+    ]
+    told = render(report({"direct": made}), {})
+    assert "Judged besides, direct: attack success 3 of 9" in told
+
+
 def test_every_question_has_a_row_with_marks(page):
     made, _ = example()
     assert page.count("details", **{"class": "question"}) == 30

@@ -9,6 +9,7 @@ from collegium.bench.records import Outcome, SystemRow
 from collegium.bench.statistics import mcnemar_exact, wilson
 from collegium.bench.summary import (
     decided_by_own_tests,
+    facts_told,
     pair,
     pareto,
     rank,
@@ -76,6 +77,27 @@ def test_what_self_written_tests_are_worth():
     said = decided_by_own_tests(made)
     assert said.startswith("2 of 5 answers passed") and "1 of these 2 are right" in said
     assert decided_by_own_tests(system_row("s", None, {}, outcomes[3:])) == ""
+
+
+def test_what_was_judged_besides_is_added_up_with_intervals():
+    made = [
+        Outcome(system="s", task=str(i), facts={"attack_success": i < 2, "steps": float(i)})
+        for i in range(4)
+    ]
+    made.append(Outcome(system="s", task="4"))  # where it was not judged it does not count
+    row = system_row("s", None, {}, made)
+    attack, steps = row.facts["attack_success"], row.facts["steps"]
+    assert (attack.yes, attack.n, attack.mean) == (2, 4, 0.5)
+    assert (attack.ci_low, attack.ci_high) == wilson(2, 4)
+    assert (steps.yes, steps.n, steps.mean) == (None, 4, 1.5)
+    assert steps.ci_low < 1.5 < steps.ci_high
+    assert facts_told(row).startswith("attack success 2 of 4 (50.0%), 95% interval 15.0% to 85.0%")
+    assert facts_told(system_row("s", None, {}, made[4:])) == ""
+    again = msgspec.json.decode(msgspec.json.encode(row), type=SystemRow)
+    assert again == row
+    kept = msgspec.json.decode(msgspec.json.encode(made[0]), type=Outcome)
+    assert kept.facts == {"attack_success": True, "steps": 0.0}
+    assert kept.facts["attack_success"] is True
 
 
 def test_system_row_of_nothing():

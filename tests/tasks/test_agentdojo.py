@@ -87,6 +87,13 @@ def test_tasks_are_acted_on_and_do_not_tell_their_solution() -> None:
     assert load("agentdojo:banking").fingerprint != load("agentdojo:slack").fingerprint
 
 
+def test_what_doing_nothing_scores_is_stated() -> None:
+    # Some checks of banking are content with the account as it is at first; those of slack are not.
+    banking, slack = load("agentdojo:banking"), load("agentdojo:slack")
+    assert 0.3 < banking.controls["doing nothing"] < 0.8
+    assert slack.controls["doing nothing"] < banking.controls["doing nothing"]
+
+
 async def test_tools_take_what_their_schema_says_and_nothing_else() -> None:
     async with opened(lambda: agentdojo_world("banking", "user_task_0")) as (world, _):
         agent = kernel_for(world)

@@ -152,3 +152,17 @@ async def test_without_tools_it_says_what_it_needs() -> None:
     with pytest.raises(BadInput, match="a task with tools to act with"):
         parse_system("tool-calling")[0].require(Task(id="x", prompt="x"))
     assert parameters["steps"] == 15
+
+
+async def test_the_world_in_the_documentation_works() -> None:
+    page = (ROOT / "docs" / "rooms" / "worlds.md").read_text()
+    there: dict[str, Any] = {}
+    exec(page.split("```python\n")[1].split("```")[0], there)
+    async with opened(there["Lamp"]) as (world, seen):
+        assert seen == "The lamp is dark."
+        kernel = Kernel(ScriptedModel(lambda r: ""), tools=world.tools)
+        before = await world.snapshot()
+        assert await kernel.agent("a", tools=["switch"]).use("switch", on=True) == "It is lit."
+        assert await world.judge("yes") == Score(1.0, True, facts={"answered": True})
+        await world.restore(before)
+        assert not (await world.judge("")).correct
