@@ -6,14 +6,14 @@ import json
 import subprocess
 import sys
 import tempfile
-from functools import cache
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from collegium.bench.doctor_projects import base
-from collegium.errors import LimitReached, missing_extra
+from collegium.errors import BadInput, LimitReached, missing_extra
 from collegium.guard.doctor import NAMES, Project
 from collegium.guard.doctor.evaluate import Claim
 from collegium.guard.doctor.findings import Kind
@@ -38,46 +38,87 @@ ROOM = 350
 """Tokens of a budget that the question's frame and the answer take."""
 
 
-def by_pylint(project: Project) -> list[Claim]:
-    """What pylint says that it does not say of the clean base as well.
+def by_pylint(projects: Sequence[Project]) -> list[list[Claim]]:
+    """What pylint says of each project that it does not say of the clean base as well.
 
     Raises:
         MissingExtra: pylint is not installed.
     """
-    known = _messages(project.name)
-    return [Claim(PYLINT[m], s) for m, s in _pylint(project) if (m, s) not in known]
+    names = sorted({p.name for p in projects})
+    said = pylint_messages([*map(base, names), *projects])
+    clean = dict(zip(names, map(frozenset, said), strict=False))
+    return [
+        [Claim(PYLINT[m], s) for m, s in found if (m, s) not in clean[project.name]]
+        for project, found in zip(projects, said[len(names) :], strict=True)
+    ]
 
 
-@cache
-def _messages(name: str) -> frozenset[tuple[str, str]]:
-    return frozenset(_pylint(base(name)))
+def pylint_messages(projects: Sequence[Project]) -> list[list[tuple[str, str]]]:
+    """Messages by name, each with the object it is about, of every project.
 
-
-def _pylint(project: Project) -> list[tuple[str, str]]:
-    """Messages by name, with the object they are about."""
+    One process reads the SDKs once; for each project it is forked, so that none sees another's
+    modules.
+    """
     with tempfile.TemporaryDirectory() as folder:
-        for path, text in (*project.sources.items(), *project.manifests.items()):
-            file = Path(folder) / path
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(text, encoding="utf-8")
+        for number, project in enumerate(projects):
+            for path, text in (*project.sources.items(), *project.manifests.items()):
+                file = Path(folder) / str(number) / path
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_text(text, encoding="utf-8")
         done = subprocess.run(
-            [
-                sys.executable, "-m", "pylint", "--disable=all", f"--enable={','.join(PYLINT)}",
-                "--output-format=json", "--score=n", "--recursive=y", "--persistent=n",
-                "--source-roots=.,src", ".",
-            ],
-            cwd=folder, capture_output=True, text=True, timeout=300, check=False,
+            [sys.executable, "-c", _PYLINT, ",".join(PYLINT), str(len(projects))],
+            cwd=folder, capture_output=True, text=True, check=False,
         )  # fmt: skip
-    if not done.stdout.startswith("["):
-        raise missing_extra("bench", "the comparison with pylint")
-    found = []
-    for message in json.loads(done.stdout):
-        where = message["obj"] or message["message"].split("'")[1::2][:1] or [message["module"]]
-        symbol = where if isinstance(where, str) else where[0]
-        if message["symbol"] == "import-error":
-            symbol = message["message"].split("'")[1].partition(".")[0]
-        found.append((message["symbol"], symbol))
-    return found
+    lines = done.stdout.splitlines()
+    if done.returncode or len(lines) != len(projects):
+        if "No module named 'pylint'" in done.stderr:
+            raise missing_extra("bench", "the comparison with pylint")
+        raise BadInput(f"pylint could not be run: {done.stderr.strip()[-300:]}.")
+    return [[_claim(m) for m in json.loads(line)] for line in lines]
+
+
+def _claim(message: dict[str, str]) -> tuple[str, str]:
+    quoted = message["message"].split("'")[1::2]
+    if message["symbol"] == "import-error":
+        return message["symbol"], quoted[0].partition(".")[0]
+    return message["symbol"], message["obj"] or (quoted or [message["module"]])[0]
+
+
+_PYLINT = """
+import io, os, sys
+from pylint import lint
+from pylint.reporters.json_reporter import JSONReporter
+
+def run():
+    out = io.StringIO()
+    lint.Run(["--disable=all", "--enable=" + sys.argv[1], "--recursive=y", "--persistent=n",
+              "--score=n", "--source-roots=.,src", "."], reporter=JSONReporter(out), exit=False)
+    return " ".join(out.getvalue().split())
+
+os.mkdir("warm")
+os.chdir("warm")
+with open("sdks.py", "w") as file:
+    file.write("from openai import OpenAI\\nimport anthropic\\nimport httpx\\nimport requests\\n"
+               "import yaml\\nimport numpy\\nimport pydantic\\nimport json\\n"
+               "from langchain_core.tools import BaseTool\\n"
+               "a = OpenAI().chat.completions.create()\\n"
+               "b = anthropic.Anthropic().messages.create()\\n"
+               "c = httpx.get()\\nd = yaml.safe_load()\\n"
+               "class T(BaseTool):\\n    pass\\n"
+               "class M(pydantic.BaseModel):\\n    pass\\nM.model_validate_json()\\n")
+run()
+os.chdir("..")
+for number in range(int(sys.argv[2])):
+    sys.stdout.flush()
+    child = os.fork()
+    if not child:
+        os.chdir(str(number))
+        print(run() or "[]", flush=True)
+        os._exit(0)
+    _, status = os.waitpid(child, 0)
+    if status:
+        sys.exit(1)
+"""
 
 
 class Defect(msgspec.Struct, frozen=True):

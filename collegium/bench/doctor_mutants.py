@@ -191,7 +191,7 @@ def measure(
     found = [checker("rules", where, mutants, [by_rules(m) for m in mutants])]
     say(f"{where}: rules F1 {found[-1].f1}")
     if pylint:
-        found.append(checker("pylint", where, mutants, [by_pylint(m.project) for m in mutants]))
+        found.append(checker("pylint", where, mutants, by_pylint([m.project for m in mutants])))
         say(f"{where}: pylint F1 {found[-1].f1}")
     return found
 

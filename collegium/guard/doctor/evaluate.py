@@ -75,9 +75,9 @@ def count(claims: Iterable[Claim], label: Label | None) -> dict[Kind, Counts]:
 
 
 def named(symbol: str, symbols: Sequence[str]) -> bool:
-    """Whether a symbol is one of these, its class or module aside."""
-    last = symbol.rpartition(".")[2]
-    return any(symbol == s or (last and last == s.rpartition(".")[2]) for s in symbols)
+    """Whether a symbol is one of these, its class or module aside, or a method of one."""
+    parts = symbol.split(".")
+    return any(s in parts or (s and s.rpartition(".")[2] == parts[-1]) for s in symbols)
 
 
 def total(parts: Iterable[dict[Kind, Counts]]) -> dict[Kind, Counts]:
