@@ -73,19 +73,22 @@ $(CONCORDIA)/.installed:
 	@$(CONCORDIA)/bin/python -m pip install --quiet --disable-pip-version-check gdm-concordia
 	@touch $@
 
+# PROGENT=DIR: a copy of the authors' repository of Progent, to be measured beside ours.
 bench: $(VENV)/.installed $(CONCORDIA)/.installed ## Measure speed beside others; writes results/bench/*.json
 	$(BIN)/python -m collegium.bench.speed_kernel
 	$(BIN)/python -m collegium.bench.speed_agents
 	$(BIN)/python -m collegium.bench.speed_engine
 	$(BIN)/python -m collegium.bench.speed_scheduling
 	$(BIN)/python -m collegium.bench.speed_memory --concordia $(CONCORDIA)/bin/python
+	$(BIN)/python -m collegium.bench.speed_guard $(if $(PROGENT),--progent $(PROGENT))
 
 docs: $(VENV)/.installed ## Build the documentation into site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
-lint: $(VENV)/.installed ## Check style
+lint: $(VENV)/.installed ## Check style, and the package for defects of agent code
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/collegium doctor collegium --no-model
 
 types: $(VENV)/.installed ## Check types
 	$(BIN)/pyright --pythonpath $(BIN)/python
