@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     Vectors = NDArray[np.float32]
 
-# As measured on 100,000 and on 1,000,000 vectors of 384 numbers, whose groups are as large as 10 and
-# as 100. Inserting with a smaller breadth is quicker, and a search in large groups misses more.
+# As measured on 100,000 and on 1,000,000 vectors of 384 numbers, in groups of about 10 and of 100:
+# with a smaller breadth vectors are inserted quicker, and searches among large groups miss more.
 CONNECTIVITY = 12
 """Links per vector (M)."""
 BREADTH_ADD = 40
