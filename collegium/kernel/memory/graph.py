@@ -19,16 +19,16 @@ if TYPE_CHECKING:
 
     Vectors = NDArray[np.float32]
 
-# As measured on 100,000 and on 1,000,000 vectors of 384 numbers, whose groups are as large as 10 and
-# as 100. Inserting with a smaller breadth is quicker, and a search in large groups misses more.
+# As measured on 100,000 and on 1,000,000 vectors of 384 numbers, in groups of about 10 and of 100:
+# with a smaller breadth vectors are inserted quicker, and searches among large groups miss more.
 CONNECTIVITY = 12
 """Links per vector (M)."""
 BREADTH_ADD = 40
 """Candidates looked at when a vector is inserted (efConstruction)."""
 BREADTH_FIND = 40
 """Candidates looked at in a search, at least (ef)."""
-WIDENING = 48
-"""In a larger graph more paths lead astray: there ef is its size to the power of 2/3 over this."""
+WIDENING = 7
+"""In a larger graph more paths lead astray: there ef is the root of its size over this."""
 
 EXACT = 2048
 """Up to this many vectors every one is compared with the query: nothing can be missed."""
@@ -165,7 +165,7 @@ class Graph:
             return []
         if rows > EXACT and k <= held // SHARE:
             # what is removed takes places among the candidates
-            breadth = max(BREADTH_FIND, k, int(rows ** (2 / 3) / WIDENING))
+            breadth = max(BREADTH_FIND, k, int(rows**0.5 / WIDENING))
             self._how.efSearch = breadth * rows // held
             found = self._found(*self._graph.search(query, k, params=self._how))
             if len(found) == k:
