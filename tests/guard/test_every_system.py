@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import pytest
 
 from collegium.guard import Guarding, Policy
 from collegium.guard.check import READS, name_of
-from collegium.kernel import Call, Event, Kernel
+from collegium.kernel import Call, Event, Generate, Kernel, Reply, ToolCall
 from collegium.kernel.toolbox import Toolbox
+from collegium.models.scripted import ScriptedModel
 from collegium.systems import systems
+from collegium.tasks.task import Task
 from collegium.tools import sandbox_problem
-from tests.agents.umf.catalog_runs import RUNS
+from collegium.tools.calculator import calculator
+from tests.agents.umf.catalog_runs import RUNS as CATALOG_RUNS
 from tests.bench.taxonomy import runs
+from tests.guard.ltl.support import Planned
 
 pytestmark = [
     pytest.mark.skipif(sandbox_problem() is not None, reason="no sandbox here"),
@@ -23,7 +27,47 @@ pytestmark = [
 ]
 
 SENDERS = {"argmed", "dylan", "halo", "mad", "mas-tts", "mdagents", "metagpt"}
-TOOL_USERS = {"codecor", "mas-tts", "metagpt"}
+TOOL_USERS = {"codecor", "mas-tts", "metagpt", "react", "pass", "tool-calling"}
+
+SUM = Task(id="sum", prompt="What is 6 times 7?", answer="number", tools=("calculator",))
+ACTION = 'Multiply.\n[Action] calculator\n[Action Input] {"expression": "6 * 7"}\n[Observation]'
+PLAN = {
+    "": ["[Summary] It is 42."],
+    "[Thought]": [ACTION, "I have it.\n[Answer] 42"],
+    "[Action]": ["calculator"],
+    "[Action Input]": ['{"expression": "6 * 7"}'],
+    "[Summary]": ["It is 42."],
+    "[Answer]": ["42"],
+}
+
+
+def specified(name: str) -> Callable[[], Awaitable[list[list[Event]]]]:
+    """A run of a system made from a specification: it calculates once, and answers."""
+
+    async def done() -> list[list[Event]]:
+        return [(await runs.run(name, SUM, ScriptedModel(Planned(PLAN)), example=False))[0]]
+
+    return done
+
+
+async def tool_calling() -> list[list[Event]]:
+    """The model asks for the calculator, and answers when it has been told something."""
+
+    def say(request: Generate) -> Reply:
+        if request.messages[-1].role == "tool":
+            return Reply("42")
+        call = ToolCall("1", "calculator", {"expression": "6 * 7"})
+        return Reply("", tool_calls=(call,), finish="tool")
+
+    return [(await runs.run("tool-calling", SUM, ScriptedModel(say)))[0]]
+
+
+RUNS = {
+    **CATALOG_RUNS,
+    "react": specified("react"),
+    "pass": specified("pass"),
+    "tool-calling": tool_calling,
+}
 
 
 class Watched:
@@ -41,7 +85,7 @@ class Watched:
 
         class WatchedKernel(Kernel):
             def __init__(self, models: Any, **options: Any) -> None:
-                box = Toolbox()
+                box = Toolbox([calculator])
                 guarding = Guarding(watched.policy, tools=box) if watched.policy else None
                 chain = guarding.interceptors if guarding else ()
                 super().__init__(models, tools=box, interceptors=chain, **options)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -91,6 +92,8 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
+    # a shell that starts its commands in the background lets them ignore Ctrl-C
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         asyncio.run(main())
     except CollegiumError as error:

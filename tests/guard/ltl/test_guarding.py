@@ -76,7 +76,7 @@ async def test_nothing_is_deleted_before_it_is_approved() -> None:
     assert "allowed now: V, Z" in message
     refused = kernel.trace.events[-1]
     assert isinstance(refused.call, UseTool)
-    assert (refused.outcome, refused.failure) == ("error", "Denied")
+    assert (refused.outcome, refused.failure) == ("error", "Blocked")
     assert "approval before deletion" in refused.error
     await agent.use("approve")
     assert await agent.use("delete_file", path="x") == "deleted x"
