@@ -22,6 +22,7 @@ from collegium.tasks.task import Task
 
 LEDGER = Path(os.environ["LEDGER"])
 SLOW_FROM = int(os.environ.get("SLOW_FROM", "1000"))
+finished = {"questions": 0}
 
 
 def pay(item: str) -> str:
@@ -50,6 +51,8 @@ async def survivor(task: Task, kernel: Kernel, *, words: int = 4) -> Result:
     """Ask, pay, and stumble over tools."""
     for made in (tool(pay), tool(hang, seconds=0.2), tool(explode)):
         kernel.tools.add(made)
+    if finished["questions"] >= SLOW_FROM:  # whoever watches has time to act in the middle
+        await asyncio.sleep(0.4)
     agent = kernel.agent("worker", tools=["pay", "hang", "explode"])
     number = int(task.text.split()[-1])
     reply = await agent.ask(task.text, max_tokens=words, temperature=0.0)
@@ -68,14 +71,10 @@ async def main() -> None:
     model = open_model("local-tiny", exact=False)
     assert isinstance(model, LocalModel)
     print("engine", (await model.engine()).pid, flush=True)
-    done = 0
 
     def told(outcome: object, kept: bool) -> None:
-        nonlocal done
-        done += not kept
-        print("done", done, flush=True)
-        if done >= SLOW_FROM:  # whoever reads this has time to do something in the middle
-            time.sleep(0.2)
+        finished["questions"] += not kept
+        print("done", finished["questions"], flush=True)
 
     report = await acompare(
         ["survivor"],
