@@ -186,6 +186,9 @@ def implementation(built: list[System], hand_written: Path) -> list[str]:
     return parts
 
 
+MOST_ROWS = 40
+"""Longer lists are left to the file."""
+
 # -- results ----------------------------------------------------------------------------------
 
 
@@ -254,7 +257,7 @@ def results_page() -> str:
         for file, report in found:
             if report["benchmark"] == benchmark:
                 parts += comparison(file, report)
-    return joined([*parts, *speeds()])
+    return joined([*parts, *studies(), *speeds()])
 
 
 def comparison(file: Path, report: Report) -> list[str]:
@@ -319,6 +322,26 @@ def per_task(row: Report, *names: str, digits: int = 0) -> Iterator[str]:
         yield f"{value / row['n']:,.{few}f}" if value is not None and row["n"] else "–"
 
 
+def studies() -> list[str]:
+    """What was measured otherwise than by comparing systems on a benchmark."""
+    folder = results_folder()
+    parts: list[str] = []
+    for file in sorted(folder.glob("*/*.json")) if folder else ():
+        read = json.loads(file.read_text(encoding="utf-8"))
+        if file.parent.name == "bench" or "systems" in read:
+            continue
+        parts.append(f"### {words(file.parent.name)}: {words(file.stem)} {{ #{anchor(file)} }}")
+        parts.append(f"```bash\n{read.pop('command', '')}\n```")
+        parts += data_tables({k: v for k, v in read.items() if not many(v) or k == "rows"})
+        parts.append(f"`{file.relative_to(file.parents[2])}` holds the rest.")
+    return ["## Studies", *parts] if parts else []
+
+
+def many(value: Any) -> bool:
+    """Whether a value is a list that a page has no room for."""
+    return isinstance(value, list) and len(value) > MOST_ROWS
+
+
 def speeds() -> list[str]:
     """The measured speeds, whatever their columns."""
     folder = results_folder()
@@ -341,7 +364,11 @@ def data_tables(data: Report) -> list[str]:
     single: list[tuple[str, str]] = []
     for name, value in data.items():
         if isinstance(value, list) and value and all(isinstance(v, dict) for v in value):
-            head = list(dict.fromkeys(key for v in value for key in v))
+            head = [
+                key
+                for key in dict.fromkeys(key for v in value for key in v)
+                if not any(isinstance(v.get(key), list) for v in value)
+            ]
             parts.append(
                 table([words(h) for h in head], [[cell(v.get(h)) for h in head] for v in value])
             )
@@ -364,6 +391,10 @@ def cell(value: Any) -> str:
         return "–"
     if isinstance(value, float):
         return f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.0f}"
+    if isinstance(value, dict) and "ci_low" in value:
+        share = value.get("share", value.get("value"))
+        interval = f"{percent(value['ci_low'])} to {percent(value['ci_high'])}"
+        return f"{percent(share)} ({interval}; n = {value.get('n', '–')})"
     if isinstance(value, dict | list):
         return f"`{json.dumps(value)}`"
     return str(value)
