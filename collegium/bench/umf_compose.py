@@ -37,7 +37,7 @@ from collegium.agents.umf.parts import CALCULATOR, DATABASE, RULES, Stock, stock
 from collegium.bench.machine import machine
 from collegium.bench.statistics import mcnemar_exact, wilson
 from collegium.errors import BadInput, LimitReached
-from collegium.kernel import Kernel, Limits
+from collegium.kernel import Kernel, Limits, gather
 from collegium.models import Model, open_model
 
 SEED = 7
@@ -234,6 +234,7 @@ async def study(
     n: int,
     seed: int,
     tokens: int,
+    workers: int = 1,
     clock: Callable[[], float] = monotonic,
     sleep: Sleep = asyncio.sleep,
 ) -> dict[str, Any]:
@@ -244,26 +245,30 @@ async def study(
         n: How many questions.
         seed: Draws the questions, and seeds every run.
         tokens: The budget of each question.
+        workers: Questions worked on at the same time.
         clock: Seconds, for leases.
         sleep: Waits on that clock.
     """
+    room = asyncio.Semaphore(workers)
     runs: dict[str, list[Run]] = {}
     rows: list[Row] = []
     asked = questions(n, seed)
     for name, architecture, elect in ARMS:
-        runs[name] = [
-            await solve(
-                question,
-                model,
-                architecture,
-                elect=elect,
-                tokens=tokens,
-                seed=seed,
-                clock=clock,
-                sleep=sleep,
-            )
-            for question in asked
-        ]
+
+        async def one(question: Question, made: Architecture = architecture, vote: bool = elect):
+            async with room:
+                return await solve(
+                    question,
+                    model,
+                    made,
+                    elect=vote,
+                    tokens=tokens,
+                    seed=seed,
+                    clock=clock,
+                    sleep=sleep,
+                )
+
+        runs[name] = await gather(*(one(question) for question in asked))
         drawing = compose([CALCULATOR, DATABASE], architecture, elect=elect).blueprint
         rows.append(row(name, runs[name], assess(drawing).mean))
     pairs = [
@@ -289,10 +294,10 @@ def write(found: dict[str, Any], path: Path, **about: Any) -> None:
     draft.replace(path)
 
 
-async def _measured(name: str, *, n: int, seed: int, tokens: int) -> dict[str, Any]:
-    model = open_model(name)
+async def _measured(name: str, *, n: int, seed: int, tokens: int, workers: int) -> dict[str, Any]:
+    model = open_model(name, exact=workers == 1)
     try:
-        return await study(model, n=n, seed=seed, tokens=tokens)
+        return await study(model, n=n, seed=seed, tokens=tokens, workers=workers)
     finally:
         await model.aclose()
 
@@ -304,9 +309,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--n", type=int, default=QUESTIONS)
     parser.add_argument("--seed", type=int, default=SEED)
     parser.add_argument("--tokens", type=int, default=TOKENS, help="budget per question")
+    parser.add_argument(
+        "--workers", type=int, default=1, help="questions at the same time; 1 is repeatable"
+    )
     parser.add_argument("--out", type=Path, default=Path("results/umf/compose.json"))
     given = parser.parse_args(arguments)
-    settings = {"n": given.n, "seed": given.seed, "tokens": given.tokens}
+    settings = {
+        "n": given.n,
+        "seed": given.seed,
+        "tokens": given.tokens,
+        "workers": given.workers,
+    }
     found = asyncio.run(_measured(given.model, **settings))
     options = " ".join(f"--{name} {value}" for name, value in settings.items())
     write(
