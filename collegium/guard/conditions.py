@@ -145,9 +145,16 @@ def is_plain(value: object, depth: int = 0) -> bool:
     if isinstance(value, list | tuple):
         return all(is_plain(v, depth + 1) for v in value)
     if isinstance(value, dict):
-        return all(
-            isinstance(k, str) and is_plain(k) and is_plain(v, depth + 1) for k, v in value.items()
-        )
+        for name, inner in value.items():
+            if not isinstance(name, str) or not (name.isascii() or is_plain(name)):
+                return False
+            # most values are plain at a glance, and this is asked of every call
+            kind = type(inner)
+            if (kind is str and inner.isascii()) or kind is bool or kind is int or inner is None:
+                continue
+            if not is_plain(inner, depth + 1):
+                return False
+        return True
     return False
 
 

@@ -308,15 +308,13 @@ def rarest(rules: Sequence[Rule]) -> Callable[[Rule], list[str]]:
 
 def _rarest_first(rule: Rule, arguments: Sequence[str]) -> dict[str, Any]:
     """The schema of a rule that looks at one argument before the others."""
-    holds = rule.missing == "holds"
-    parts = [
-        rule_schema({a: rule.when[a] for a in names}, missing_holds=holds)
-        for names in (arguments[:1], arguments[1:])
-        if names
-    ]
-    if len(parts) == 2:
-        return {"allOf": parts}
-    return parts[0] if parts else {}
+    if not arguments:
+        return {}
+    # what has to be there is asked for last: an argument that is left out is no failure before
+    first = {"properties": {arguments[0]: rule.when[arguments[0]]}}
+    rest = rule_schema({a: rule.when[a] for a in arguments}, missing_holds=rule.missing == "holds")
+    rest["properties"] = {a: rule.when[a] for a in arguments[1:]}
+    return {"allOf": [first, rest]}
 
 
 def written(schema: Schema) -> str:

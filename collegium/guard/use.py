@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -172,9 +173,11 @@ def holds_at(label: Label, tools: Mapping[str, Tool]) -> Callable[[Call], bool]:
         tools: The tools of the run, by name.
     """
     meets = compile_schema(rule_schema(label.when, missing_holds=False))
+    # names are few and calls many
+    named = lru_cache(maxsize=1024)(lambda name: fnmatchcase(name, label.tool))
 
     def holds(call: Call) -> bool:
-        if not fnmatchcase(name_of(call), label.tool):
+        if not named(name_of(call)):
             return False
         try:
             return not label.when or meets(taken(call, tools)[0])
