@@ -1,4 +1,4 @@
-"""The measured cost of a policy: what must hold of it. (The goal of 20 µs was missed; see the file.)"""
+"""The measured cost of a policy: what must hold of it. The goal of 20 µs is missed so far."""
 
 import json
 from pathlib import Path
