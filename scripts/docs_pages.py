@@ -392,7 +392,7 @@ def cell(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.0f}"
     if isinstance(value, dict) and "ci_low" in value:
-        share = value.get("share", value.get("value"))
+        share = float(value["share"] if "share" in value else value["value"])
         interval = f"{percent(value['ci_low'])} to {percent(value['ci_high'])}"
         return f"{percent(share)} ({interval}; n = {value.get('n', '–')})"
     if isinstance(value, dict | list):
