@@ -277,7 +277,7 @@ def measure(progent: Path | None = None) -> dict[str, Any]:
     guarded = asyncio.run(whole_call(Policy(tools={TOOL: rules()})))
     monitor = asyncio.run(monitored())
     return {
-        "command": "python -m collegium.bench.speed_guard",
+        "command": "python -m collegium.bench.speed_guard" + (" --progent DIR" if progent else ""),
         "machine": machine(),
         "python": sys.version.split()[0],
         "jsonschema_rs": version("jsonschema-rs"),

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from collegium.commands.show import clean, console, print_json
 from collegium.commands.weights import fetch_weights
-from collegium.errors import BadInput, CollegiumError, MissingExtra
+from collegium.errors import BadInput, MissingExtra
 from collegium.guard import Compiled, Policy, load_policy
 from collegium.guard.decide import RuleTried, written
 from collegium.guard.generate import PROFILE, Provenance, generate, provenance
@@ -68,20 +68,17 @@ def check_policy(file: Path, tools: str | None, as_json: bool) -> None:
 
 def findings(policy: Policy, tools: Sequence[ToolSpec] | None) -> list[dict[str, Any]] | None:
     """What the analysis has against a policy; None where there is no analysis."""
-    try:
-        from collegium.guard import analysis  # pyright: ignore
-    except ImportError:
-        return None
-    kit: Any = analysis
+    from collegium.guard import analysis
+
     found: list[dict[str, Any]] = []
     try:
-        for one in kit.typecheck(policy, tools or ()):
+        for one in analysis.typecheck(policy, tools or ()):
             # without the tools, only what can be said without them
             if tools is None and one.kind in ("unknown tool", "unknown argument"):
                 continue
             where = _where(one.tool, one.rule, one.argument)
             found.append({"kind": one.kind, "message": f"{where}: {one.message}", "detail": one})
-        for one in kit.overlaps(policy):
+        for one in analysis.overlaps(policy):
             if not one.conflict and not one.reason:
                 continue  # two rules that do the same may well meet
             shown = f"not decided: {one.reason}" if one.reason else written(one.witness)
@@ -90,7 +87,7 @@ def findings(policy: Policy, tools: Sequence[ToolSpec] | None) -> list[dict[str,
                 f"({one.effects[1]}): both meet {one.argument}, e.g. {shown}"
             )
             found.append({"kind": "overlap", "message": message, "detail": one})
-        for one in kit.unreachable(policy):
+        for one in analysis.unreachable(policy):
             why = "no call meets it" if one.contradictory else "rules before it decide its calls"
             message = f"{one.tool}, rule {one.number} never decides: {why}."
             found.append({"kind": "unreachable", "message": message, "detail": one})
@@ -239,18 +236,13 @@ def diff_policies(old: Path, new: Path, as_json: bool) -> None:
         MissingExtra: The solver is not installed.
     """
     before, after = load_policy(old), load_policy(new)
-    try:
-        from collegium.guard import analysis  # pyright: ignore
-    except ImportError as error:
-        if isinstance(error, CollegiumError):
-            raise
-        raise BadInput("this version cannot compare policies: the analysis is missing.") from None
-    kit: Any = analysis
-    found = kit.diff(before, after)
+    from collegium.guard import analysis
+
+    found = analysis.diff(before, after)
     if as_json:
         print_json(found)
     else:
-        console().print(Text(clean(kit.described(found))), soft_wrap=True)
+        console().print(Text(clean(analysis.described(found))), soft_wrap=True)
 
 
 def tool_specs(source: str) -> list[ToolSpec]:

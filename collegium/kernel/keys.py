@@ -30,10 +30,8 @@ def request_key(call: Generate) -> str:
         call.logprobs,
         call.adapters,
         call.prefill,
-        *(
-            (call.grammar,) if call.grammar is not None else ()
-        ),  # keys without one stay as they were
     )
-    if call.beams > 1:
-        decisive = (*decisive, call.beams)
+    # what most requests do without leaves their keys as they were
+    decisive += (call.grammar,) if call.grammar is not None else ()
+    decisive += (call.beams,) if call.beams > 1 else ()
     return blake2b(_encode(decisive), digest_size=16).hexdigest()

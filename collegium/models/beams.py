@@ -17,7 +17,6 @@ Paper vs code vs ours
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
@@ -25,9 +24,11 @@ import msgspec
 
 from collegium.errors import BadInput
 from collegium.kernel.calls import Generate, Reply, Usage
+from collegium.kernel.kernel import gather
 
 if TYPE_CHECKING:
     from collegium.models.local import LocalModel
+    from collegium.models.model import OnText
 
 Alternatives = Sequence[tuple[int, float]]
 """The likeliest next tokens with their natural-log probabilities, best first."""
@@ -100,6 +101,7 @@ class BeamGeneration:
         prompt: It, as tokens.
         ends: The tokens that end a text.
         state: Where to go on from.
+        on_text: Called with the text once it is found: until then another beam may win.
     """
 
     def __init__(
@@ -109,11 +111,12 @@ class BeamGeneration:
         prompt: list[int],
         ends: Collection[int],
         state: Beams = Beams(),
+        on_text: OnText | None = None,
     ) -> None:
         self._model, self._request, self._prompt, self._ends = model, request, prompt, ends
         room = model.context - len(prompt)
         self._most = room if request.max_tokens is None else min(request.max_tokens, room)
-        self._text = ""
+        self._on_text, self._text = on_text, ""
         self._written = 0
         self.state = state
         self.done = self._most <= 0
@@ -126,7 +129,7 @@ class BeamGeneration:
         """
         width, taken = self._request.beams, 0
         while taken < tokens and not self.done:
-            alternatives = await asyncio.gather(
+            alternatives = await gather(
                 *(self._next(beam, place) for place, beam in enumerate(self.state.open))
             )
             self._written += len(self.state.open)
@@ -137,6 +140,8 @@ class BeamGeneration:
             best = [token for token in self.state.best.tokens if token not in self._ends]
             answer = await self._model.post("/detokenize", {"tokens": best})
             self._text = answer["content"].removesuffix("\ufffd")
+            if self._on_text and self._text:
+                self._on_text(0, self._text)
         return taken
 
     async def save(self, lane: int) -> None:

@@ -140,7 +140,7 @@ class LocalModel:
         """
         lora = self.check(request)
         if request.beams > 1:
-            return (await search(await self._beams(request)),)
+            return (await search(await self._beams(request, on_text)),)
         engine = await self.engine()
         drafts: list[Draft] = []
         async with engine.gate.enter(alone=self.exact):
@@ -184,16 +184,17 @@ class LocalModel:
         """
         self.check(request)
         if request.beams > 1:
-            return await self._beams(request)
+            return await self._beams(request, on_text)
         return LocalGeneration(self, request, await self._prompt(request), on_text)
 
-    async def _beams(self, request: Generate) -> BeamGeneration:
+    async def _beams(self, request: Generate, on_text: OnText | None) -> BeamGeneration:
         if self.exact:
             raise BadInput(
                 "beam search computes beams together, which is not bit-identical; ask for it with "
                 "--fast (exact=False)."
             )
-        return BeamGeneration(self, request, await self._prompt(request), await self._ends())
+        prompt, ends = await self._prompt(request), await self._ends()
+        return BeamGeneration(self, request, prompt, ends, on_text=on_text)
 
     async def _prompt(self, request: Generate) -> list[int]:
         prompt = await prompt_tokens(self, request)

@@ -52,14 +52,7 @@ def calculate(expression: str) -> float | int:
     text = expression.translate(_SIGNS).strip()
     try:
         value = _value(ast.parse(text, mode="eval").body)
-    except (
-        SyntaxError,
-        ValueError,
-        TypeError,
-        ArithmeticError,
-        RecursionError,
-        MemoryError,
-    ) as error:
+    except _FAULTS as error:
         reason = str(error).partition("(")[0].strip() or type(error).__name__
         raise BadInput(f"{expression[:80]!r} cannot be calculated: {reason}.") from None
     return int(value) if isinstance(value, float) and value.is_integer() else value

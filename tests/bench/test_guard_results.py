@@ -23,6 +23,11 @@ def test_a_guard_adds_less_than_a_millisecond_to_a_call(measured: dict[str, Any]
     assert whole["guarded"] - whole["without"] < 1000
 
 
+@pytest.mark.xfail(strict=True, reason="missed so far where the last of fifty rules decides")
+def test_an_allowed_call_is_checked_in_twenty_microseconds(measured: dict[str, Any]) -> None:
+    assert measured["most_microseconds_of_an_allowed_call"] <= measured["goals"]["microseconds"]
+
+
 def test_it_is_much_faster_than_the_authors_check(measured: dict[str, Any]) -> None:
     ratio = measured["times_slower_than_ours"]["the authors' check_tool_call"]
     assert ratio >= measured["goals"]["times_faster_than_official"]

@@ -94,7 +94,11 @@ async def test_a_search_that_is_cut_takes_the_same_steps() -> None:
         assert rest.reply().text == whole.reply().text
 
         # and so does the scheduler, four steps at a time
-        (cut,) = await Scheduler("rr", quantum=4).generate(request, model)
+        told: list[str] = []
+        (cut,) = await Scheduler("rr", quantum=4).generate(
+            request, model, on_text=lambda sample, text: told.append(text)
+        )
+        assert told == [cut.text]
         assert cut.text == whole.reply().text
         assert cut.usage.completion >= whole.state.step
     finally:
