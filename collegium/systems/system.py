@@ -9,7 +9,7 @@ import re
 import warnings
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from importlib.metadata import entry_points
-from typing import Any, get_type_hints
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -105,6 +105,8 @@ class System(msgspec.Struct, frozen=True):
                 bound[name] = msgspec.convert(value, kind, strict=False)
             except msgspec.MsgspecError as error:
                 wanted = getattr(kind, "__name__", str(kind))
+                if get_origin(kind) is Literal:
+                    wanted = f"one of {', '.join(map(repr, get_args(kind)))}"
                 raise BadInput(
                     f"parameter {name!r} of {self.name} must be {wanted}, not {value!r}: {error}."
                 ) from None

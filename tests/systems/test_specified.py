@@ -144,3 +144,8 @@ def test_answers_are_read_in_their_type() -> None:
     text = Task(id="t", prompt="?")
     assert read_answer(text, "Paris") == "Paris"
     assert answer_content(Task(id="t", prompt="?", answer="code")) != answer_content(text)
+
+
+def test_a_form_that_does_not_exist_is_answered_with_those_that_do() -> None:
+    with pytest.raises(BadInput, match=r"must be one of 'mask', 'monitor', 'free', not 'foo'"):
+        parse_system("react:form=foo")
