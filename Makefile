@@ -3,7 +3,7 @@
 # -- What `make demo` compares. Override like this: make demo QUESTIONS=20 MODEL=local
 MODEL     ?= local-small
 BENCHMARK ?= gsm-symbolic
-QUESTIONS ?= 5
+QUESTIONS ?= 4
 SEED      ?= 7
 CAP       ?= 200
 SYSTEMS   ?= direct self-consistency:samples=4,max_tokens=$(CAP) mad:agents=2,rounds=2,max_tokens=$(CAP)
@@ -57,7 +57,7 @@ demo: $(VENV)/.installed-demo ## Compare three systems on real questions with th
 	@echo "Systems    $(SYSTEMS)"
 	@echo
 	@$(BIN)/collegium models pull $(MODEL)
-	@$(BIN)/collegium compare $(SYSTEMS) --on $(BENCHMARK) --limit $(QUESTIONS) --seed $(SEED) --model $(MODEL) --fast --workers 2 --curve --out $(OUT)
+	@$(BIN)/collegium compare $(SYSTEMS) --on $(BENCHMARK) --limit $(QUESTIONS) --seed $(SEED) --model $(MODEL) --fast --workers 4 --curve --out $(OUT)
 
 test: $(VENV)/.installed ## Run all tests, those with a model too
 	@for model in $(TEST_MODELS); do \
