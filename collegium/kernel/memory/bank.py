@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from collegium.kernel.memory.eviction import LRUK
 from collegium.kernel.resources import Note
 
@@ -85,4 +83,5 @@ def size_of(note: Note) -> int:
 
 def scored(note: Note, score: float) -> Note:
     """The note as a search found it."""
-    return msgspec.structs.replace(note, score=score)
+    # written out, since msgspec's replace takes five times as long and a search makes ten of them
+    return Note(note.id, note.text, note.bank, note.tags, note.links, score, note.created)

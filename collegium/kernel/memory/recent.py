@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from collegium.kernel.memory.graph import search
+
 if TYPE_CHECKING:
     from collegium.kernel.memory.graph import Vectors
 
@@ -69,10 +71,8 @@ class Recent:
         k = min(k, len(self.slots))
         if k == 0:
             return []
-        self._faiss.omp_set_num_threads(1)  # in this thread; more would take longer to wake up
-        cosines, rows = self._flat.search(query, k)
-        slots = [self.slots[row] for row in rows[0].tolist()]
-        return list(zip((-cosines[0]).tolist(), slots, strict=True))
+        cosines, rows = search(self._faiss, self._flat, query, k)
+        return [(c, self.slots[row]) for c, row in zip(cosines, rows.tolist(), strict=True)]
 
     def _hold(self, slots: list[int], vectors: Vectors) -> None:
         self.slots, self._vectors = slots, vectors
