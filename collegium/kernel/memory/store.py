@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import secrets
 import sqlite3
 import time
@@ -22,6 +23,9 @@ LOCK_SECONDS = 30.0
 
 FEW = 500
 """Values in one SQL statement."""
+
+WAL_HEAD = 48
+"""Bytes of the head of the index of the write-ahead log."""
 
 # A slot is one text of one note and is never used again: a note that is replaced keeps its number
 # and moves to a new slot. So whatever is derived from a text can be kept under its slot.
@@ -71,6 +75,8 @@ class NoteStore:
             raise BadInput(f"cannot open the memory {path}: {error}.") from None
         self.words = Words(self._db)
         self._version = self._data_version()
+        self._shared = _map(path.with_name(f"{path.name}-shm")) if path is not None else None
+        self._head = b""
 
     @contextmanager
     def writing(self) -> Iterator[None]:
@@ -91,8 +97,21 @@ class NoteStore:
 
     def changed_elsewhere(self) -> bool:
         """Whether another process has written since this was asked last."""
+        head = self._wal_head()
+        if head and head == self._head:
+            return False
+        self._head = head  # read before the version: what comes between is seen next time
         before, self._version = self._version, self._data_version()
         return before != self._version
+
+    def _wal_head(self) -> bytes:
+        """The head of the shared index of the write-ahead log, which every commit changes.
+
+        Comparing it takes a microsecond where asking SQLite takes ten, and a search asks each time.
+        Other processes map the same file (sqlite.org/walformat.html, section 2.1), which lies there
+        as long as this one has the database open. Empty where it cannot be read.
+        """
+        return self._shared[:WAL_HEAD] if self._shared is not None else b""
 
     def settle(self) -> None:
         """Bring all that was committed into the main file, safe from a power failure too."""
@@ -101,6 +120,9 @@ class NoteStore:
     def close(self) -> None:
         """Close the database."""
         self.words.close()
+        if self._shared is not None:
+            self._shared.close()
+            self._shared = None
         self._db.close()
 
     def _data_version(self) -> int:
@@ -288,6 +310,15 @@ class NoteStore:
                 some,
             ).fetchall()
         return found
+
+
+def _map(path: Path) -> mmap.mmap | None:
+    """A file that other processes write, as memory; None where that does not work."""
+    try:
+        with path.open("rb") as file:
+            return mmap.mmap(file.fileno(), WAL_HEAD, access=mmap.ACCESS_READ)
+    except (OSError, ValueError):
+        return None
 
 
 def _open(path: str) -> sqlite3.Connection:
