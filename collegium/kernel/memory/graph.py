@@ -43,7 +43,7 @@ REBUILT = 10_000
 def search(
     faiss: Any, index: Any, query: Vectors, k: int, how: Any = None
 ) -> tuple[list[float], NDArray[np.int64]]:
-    """The ``k`` rows of a faiss index nearest to a query (one row): their cosines, negative, and rows.
+    """The ``k`` rows of a faiss index nearest to a query (one row), with their cosines, negative.
 
     It calls what faiss's own wrapper calls after looking at every argument again, which for a
     single query takes as long as a tenth of the search.
