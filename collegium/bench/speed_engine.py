@@ -4,9 +4,9 @@ Three debaters argue for three rounds. First all of it as users run it in fast m
 calls are computed together and shared beginnings are read once. Then the very same requests one by
 one with caching off. Both for the wheel's engine and, where ``collegium models tune`` installed
 one, for the engine built for this machine; and the first once more while another process keeps a
-core busy. A network of DyLAN, whose agents read one another's replies too, is run once in fast mode
-for the share of its prompts that comes from the cache. Run it with
-``python -m collegium.bench.speed_engine`` on a quiet machine.
+core busy, and with weights left as they are packed. A network of DyLAN, whose agents read one
+another's replies too, is run once in fast mode for the share of its prompts that comes from the
+cache. Run it with ``python -m collegium.bench.speed_engine`` on a quiet machine.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from collegium.bench.machine import machine
 from collegium.kernel import Generate, Kernel, Usage
 from collegium.models import LocalModel
 from collegium.models.native import find_native
+from collegium.models.weights import EMBEDDED, weights_path
 from collegium.systems.dylan import dylan
 from collegium.systems.mad import mad
 from collegium.tasks import load
@@ -32,6 +33,7 @@ from collegium.tasks.task import Task
 AGENTS = ROUNDS = 3
 MAX_TOKENS = 160
 SEED = 7
+PACKED = "together, weights left packed"
 Engine = Literal["wheel", "native"]
 
 
@@ -117,6 +119,14 @@ async def measure(name: str, engine: Engine) -> list[Row]:
         await other.wait()
     rows.append(row("together, beside a busy process", engine, seconds, usage))
     await busy.aclose()
+    if name in EMBEDDED and EMBEDDED[name].unpacked:
+        # under its path the file is taken as it is
+        path = f"gguf:{weights_path(name)}"
+        packed = LocalModel(path, exact=False, slots=AGENTS, engine=engine)
+        await packed.count_tokens("start the engine before the clock")
+        seconds, usage, _ = await debate(packed, item.task)
+        rows.append(row(PACKED, engine, seconds, usage))
+        await packed.aclose()
     return rows
 
 
@@ -139,7 +149,7 @@ def ratios(rows: list[Row]) -> dict[str, Any]:
     """What the rows say: per engine, and of the engines to each other."""
     found: dict[str, Any] = {}
     for engine in dict.fromkeys(r.engine for r in rows):
-        together, alone, busy = [r for r in rows if r.engine == engine]
+        together, alone, busy, *packed = [r for r in rows if r.engine == engine]
         # Sums differ in their last bits between the two ways, so texts and lengths differ a
         # little; time per token written is what can be compared.
         gain = together.tokens_per_second / alone.tokens_per_second
@@ -147,6 +157,9 @@ def ratios(rows: list[Row]) -> dict[str, Any]:
         found[f"{engine}: cached share of prompt tokens"] = together.cached_share
         slower = together.tokens_per_second / busy.tokens_per_second
         found[f"{engine}: beside a busy process / alone, time per token"] = round(slower, 3)
+        for other in packed:
+            gain = together.tokens_per_second / other.tokens_per_second
+            found[f"{engine}: packed / unpacked weights, time per token"] = round(gain, 3)
     wheel, native = (next((r for r in rows if r.engine == e), None) for e in ("wheel", "native"))
     if wheel and native:
         gain = native.tokens_per_second / wheel.tokens_per_second
