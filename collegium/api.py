@@ -134,21 +134,21 @@ async def arun(
         ModelError: The model could not answer.
     """
     if isinstance(task, Item):
-        options = dict(
-            model=model,
-            roles=roles,
-            params=params,
-            limits=limits,
-            seed=seed,
-            exact=exact,
-            policy=policy,
-            interceptors=interceptors,
-            cache=cache,
-            store=store,
-            on_text=on_text,
-            on_event=on_event,
-            human=human,
-        )
+        options = {
+            "model": model,
+            "roles": roles,
+            "params": params,
+            "limits": limits,
+            "seed": seed,
+            "exact": exact,
+            "policy": policy,
+            "interceptors": interceptors,
+            "cache": cache,
+            "store": store,
+            "on_text": on_text,
+            "on_event": on_event,
+            "human": human,
+        }
         return await _placed_run(system, task, tools, dict(drivers or {}), options)
     chosen, parameters = parse_system(system)
     parameters |= {k: v for k, v in chosen.bind(params or {}).items() if k in (params or {})}

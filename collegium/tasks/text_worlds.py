@@ -1,8 +1,8 @@
 """Text worlds as benchmarks: the tasks of a split, acted on and judged by their state.
 
 What trivial players reach stands beside every result: ``doing nothing``, and ``random`` moves out
-of those that can be made. Both are played by code on the very tasks that were selected; where a play
-takes time, on none.
+of those that can be made. Both are played by code on the very tasks that were selected; where a
+play takes time, on none.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Gymnasium environments as worlds, and worlds as Gymnasium environments.
 
-In: :class:`GymWorld` has one tool, ``step``, whose action is that of the environment: a number for a
-discrete space, a list for a box, a text. Out: :class:`WorldEnv` is a :class:`gymnasium.Env` whose
-actions and observations are texts. Needs the extra ``worlds``.
+In: :class:`GymWorld` has one tool, ``step``, whose action is that of the environment: a number for
+a discrete space, a list for a box, a text. Out: :func:`world_env` makes a :class:`gymnasium.Env`
+whose actions and observations are texts. Needs the extra ``worlds``.
 """
 
 from __future__ import annotations
@@ -273,7 +273,7 @@ def shown(observation: str) -> str:
 
 
 class Background:
-    """An event loop in a thread of its own, so that plain code can wait for a world's coroutines."""
+    """An event loop in a thread of its own, for plain code that waits for a world's coroutines."""
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()

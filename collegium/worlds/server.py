@@ -81,7 +81,7 @@ class Live(msgspec.Struct):
 
 
 class Metrics(msgspec.Struct):
-    """What went on: worlds made and alive, steps, plays ended and won, requests refused, failures."""
+    """What went on: worlds made and alive, steps, plays ended and their rewards, refusals."""
 
     created: int = 0
     live: int = 0

@@ -1,9 +1,9 @@
 """Text worlds: games in words behind one interface, each with splits, floors and a judge.
 
 A world is one file here. It names its kinds in ``KINDS`` (:class:`Kind`): how many tasks each split
-has and how the game of a task is made. A :class:`Game` says what is to be seen at first, makes moves
-and judges its own state; a whole :class:`~collegium.worlds.world.World` of typed tools will do as
-well. Benchmarks, ``run --world``, the HTTP server and the adapters follow from that.
+has and how the game of a task is made. A :class:`Game` says what is to be seen at first, makes
+moves and judges its own state; a whole :class:`~collegium.worlds.world.World` of typed tools will
+do as well. Benchmarks, ``run --world``, the HTTP server and the adapters follow from that.
 """
 
 from __future__ import annotations
