@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collegium.worlds.text import Kind
 
 GENERATED = "reasoning-gym"
+FOLDERS = "ml-folders"
 
 _ALIASES = {"gsm-symbolic": "gsm_symbolic"}
 _GENERATED_SPLITS = ("test", "validation", "train")
@@ -112,6 +113,11 @@ def load(
 
         _check_split(name, split, text_kinds()[base].splits)
         return text_benchmark(name, split, seed, limit)
+    if base == FOLDERS:
+        from collegium.tasks.folders import folder_benchmark
+
+        _check_split(name, split, ("test",))
+        return folder_benchmark(subset, seed, limit)
     if base == TWIN:
         return _load_twins(name, subset, split, limit, seed)
     if base in PUBLISHED and not (colon and not PUBLISHED[base].subsets):
@@ -126,7 +132,7 @@ def load(
             source=name,
         )
     made = [*_ALIASES, CANARY, TWIN, f"{GENERATED}:gsm_symbolic", AGENTDOJO]
-    known = [*PUBLISHED, *made, *text_kinds()]
+    known = [*PUBLISHED, *made, FOLDERS, *text_kinds()]
     raise unknown_name("benchmark", name, known)
 
 
@@ -184,7 +190,8 @@ def benchmarks() -> list[BenchmarkInfo]:
         size=AGENTDOJO_SIZE,
         present=0 if lacking else AGENTDOJO_SIZE,
     )
-    return [*generated, canary, *published, twin, acting, *map(_text_info, text_kinds().values())]
+    texts = map(_text_info, text_kinds().values())
+    return [*generated, canary, *published, twin, acting, *texts, _folders_info()]
 
 
 def text_kinds() -> dict[str, Kind]:
@@ -265,6 +272,23 @@ def _info(published: Published) -> BenchmarkInfo:
         licence=published.licence,
         size=published.size,
         present=present,
+    )
+
+
+def _folders_info() -> BenchmarkInfo:
+    from collegium.tasks import folders
+
+    missing = folders.folders_ready()
+    return BenchmarkInfo(
+        name=FOLDERS,
+        description=folders.DESCRIPTION,
+        splits=("test",),
+        answer="text",
+        available=not missing,
+        missing=missing,
+        licence="Apache-2.0",
+        size=folders.SIZE,
+        present=0 if missing else folders.SIZE,
     )
 
 

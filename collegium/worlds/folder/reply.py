@@ -1,9 +1,9 @@
 """The six-field reply of MLAgentBench's research agent (arXiv 2310.03302), read without mercy.
 
-Reflection, Research Plan and Status, Fact Check, Thought, Action, Action Input: all of them, in this
-order, the last as JSON. Models break the JSON in two ways that can be mended: line breaks inside a
-string, and quotes inside one. The first is sanitised; the second is read by the names of the
-arguments, each up to the next.
+Reflection, Research Plan and Status, Fact Check, Thought, Action, Action Input: all of them, in
+this order, the last as JSON. Models break the JSON in two ways that can be mended: line breaks
+inside a string, and quotes inside one. The first is sanitised; the second is read by the names of
+the arguments, each up to the next.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """How much better a folder is than the one it began as.
 
-Improvement is (final - baseline) / baseline, with the sign turned where less is better; the baseline
-is the mean of the starter code's own runs; success is an improvement of more than a tenth.
+Improvement is (final - baseline) / baseline, with the sign turned where less is better; the
+baseline is the mean of the starter code's own runs; success is an improvement of more than a tenth.
 """
 
 from __future__ import annotations

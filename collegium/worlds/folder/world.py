@@ -1,4 +1,4 @@
-"""A work folder as a world (MLAgentBench, arXiv 2310.03302): files, scripts that run, a hidden scorer.
+"""A work folder as a world (MLAgentBench, arXiv 2310.03302): files, scripts, a hidden scorer.
 
 The actions are the paper's low-level ones, and the inspection of lines. After so many steps or
 seconds, or the final answer, every action says that the environment is closed. The folder as it was
@@ -9,8 +9,8 @@ Paper vs code vs ours
 * In the official code a path is guarded by the beginning of its text, so that a folder beside the
   work folder of a longer name passes; read-only files are guarded by one spelling; the REPL runs in
   the process of the harness. Here the folder lies in memory (see
-  :mod:`collegium.worlds.folder.files`), and all code runs in the sandbox, on a copy. What it does to
-  read-only files is undone and told.
+  :mod:`collegium.worlds.folder.files`), and all code runs in the sandbox, on a copy. What it does
+  to read-only files is undone and told.
 * A REPL has no memory between commands: each is a program of its own. Files are what lasts.
 * Running a script gives its output, or its errors when the exit code is not 0 or nothing was
   printed, as in the paper. Long output loses its middle.
@@ -218,7 +218,7 @@ class WorkFolder:
             return await self._do("execute_script", {"script": script}, self._script(script))
 
         async def python_repl(command: str) -> str:
-            """Run Python code in the folder; nothing but files is kept from one time to the next."""
+            """Run Python code in the folder; nothing but files is kept for the next time."""
             return await self._do("python_repl", {"command": command}, self._repl(command))
 
         async def final_answer(text: str) -> str:

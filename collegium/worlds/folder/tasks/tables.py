@@ -115,7 +115,7 @@ def absolute_error(said: Sequence[float], true: Sequence[float]) -> float:
 def _hidden() -> list[Path]:
     found = find_spec("sklearn")
     root = Path(found.origin).parent if found and found.origin else None
-    return [root / "datasets"] if root else []
+    return [root / "datasets" / "data"] if root else []
 
 
 def _task(
@@ -170,7 +170,8 @@ TASKS = (
         problem=(
             "train.csv holds images of digits, 8 by 8 pixels, and which digit each is; test.csv "
             "holds images alone. Predict the digits of test.csv as often right as you can. "
-            f"Write {ORDER}, the digit. train.py is a first attempt. numpy and scikit-learn are here."
+            f"Write {ORDER}, the digit. train.py is a first attempt. numpy and scikit-learn are "
+            "here."
         ),
     ),
     _task(

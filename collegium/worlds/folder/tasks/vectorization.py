@@ -16,7 +16,7 @@ from importlib.util import find_spec
 from statistics import median
 from typing import Any
 
-from collegium.worlds.folder.run import run_in
+from collegium.worlds.folder.run import RunLimits, run_in
 from collegium.worlds.folder.scoring import Files, FolderTask, Measured
 
 TIMED = 5
@@ -24,6 +24,7 @@ TOLERANCE = 1e-6
 SHAPE = (8, 32, 32, 3)
 FILTERS = (3, 3, 3, 8)
 STRIDE = 2
+LIMITS = RunLimits()
 
 CONVOLUTION = '''"""A convolution, written with loops."""
 
@@ -93,7 +94,7 @@ async def score(files: Files) -> Measured:
         numpy.savez(held, images=images, filters=filters)
         given = {**files, "harness_input.npz": held.getvalue()}
         given.pop("harness_output.npy", None)
-        ran = await run_in(given, ["python", "-c", TIMING], limits=LIMITED.limits)
+        ran = await run_in(given, ["python", "-c", TIMING], limits=LIMITS)
         output = (ran.files or {}).get("harness_output.npy")
         if output is None:
             return Measured(None, f"the convolution failed: {ran.problem or ran.err[-300:]}")
@@ -108,7 +109,7 @@ async def score(files: Files) -> Measured:
     return Measured(median(seconds))
 
 
-TASK = LIMITED = FolderTask(
+TASK = FolderTask(
     name="vectorization-variant",
     like="vectorization",
     problem=(
@@ -121,5 +122,6 @@ TASK = LIMITED = FolderTask(
     files=lambda: {"convolution.py": CONVOLUTION.encode(), "train.py": TRAIN.encode()},
     read_only=("train.py",),
     score=score,
+    limits=LIMITS,
     missing=lambda: "" if find_spec("numpy") else "numpy (pip install 'collegium[worlds]')",
 )
