@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from starlette.applications import Starlette
     from starlette.requests import Request
 
+PAPER = "agentgym"
+
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 BODY = 1_000_000
 """Bytes of a request that are read."""
