@@ -159,7 +159,9 @@ def require_pettingzoo() -> None:
 def world_aec(make: Callable[[], World], agents: Sequence[str], *, rounds: int = 100) -> Any:
     """A world as a PettingZoo environment (AEC) in which agents take turns.
 
-    All see the same observations, and every reward goes to all of them.
+    All see the same, and every reward goes to all of them. PettingZoo wants arrays: an observation
+    holds the characters of the text, zeros after its end (:func:`text_of` reads it), and
+    ``infos[agent]["text"]`` is the text itself.
 
     Args:
         make: Makes the world.
@@ -173,6 +175,8 @@ def world_aec(make: Callable[[], World], agents: Sequence[str], *, rounds: int =
     require_pettingzoo()
     if not agents or len(set(agents)) != len(agents):
         raise BadInput("give the agents, at least one, each a name of its own.")
+    import gymnasium
+    import numpy
     from pettingzoo import AECEnv
 
     class WorldAec(AECEnv):
@@ -184,9 +188,9 @@ def world_aec(make: Callable[[], World], agents: Sequence[str], *, rounds: int =
             self.possible_agents = list(agents)
             self._loop = Background()
             self.world = playable(make())
-            spaces = text_space(LONGEST), text_space(LONGEST_ACTION)
-            self.observation_spaces = dict.fromkeys(self.possible_agents, spaces[0])
-            self.action_spaces = dict.fromkeys(self.possible_agents, spaces[1])
+            codes = gymnasium.spaces.Box(0, 127, (LONGEST,), numpy.uint8)
+            self.observation_spaces = {agent: codes for agent in self.possible_agents}
+            self.action_spaces = {a: text_space(LONGEST_ACTION) for a in self.possible_agents}
 
         def observation_space(self, agent: str) -> Any:
             return self.observation_spaces[agent]
@@ -203,10 +207,10 @@ def world_aec(make: Callable[[], World], agents: Sequence[str], *, rounds: int =
             self._cumulative_rewards = dict.fromkeys(self.agents, 0.0)
             self.terminations = dict.fromkeys(self.agents, False)
             self.truncations = dict.fromkeys(self.agents, False)
-            self.infos = {agent: {} for agent in self.agents}
+            self.infos = {agent: self._info() for agent in self.agents}
 
-        def observe(self, agent: str) -> str:
-            return shown(self.world.last.observation)
+        def observe(self, agent: str) -> Any:
+            return array_of(shown(self.world.last.observation))
 
         def step(self, action: Any) -> None:
             agent = self.agent_selection
@@ -220,9 +224,13 @@ def world_aec(make: Callable[[], World], agents: Sequence[str], *, rounds: int =
             self.rewards = dict.fromkeys(self.agents, turn.reward)
             self.terminations = dict.fromkeys(self.agents, turn.done)
             self.truncations = dict.fromkeys(self.agents, over)
+            self.infos = {agent: self._info() for agent in self.agents}
             following = self.agents.index(agent) + 1
             self.agent_selection = self.agents[following % len(self.agents)]
             self._accumulate_rewards()
+
+        def _info(self) -> dict[str, Any]:
+            return {"text": self.world.last.observation, "actions": list(self.world.actions())}
 
         def render(self) -> str:
             return shown(self.world.last.observation)
@@ -234,4 +242,19 @@ def world_aec(make: Callable[[], World], agents: Sequence[str], *, rounds: int =
     return WorldAec()
 
 
-__all__ = ["ZooWorld", "require_pettingzoo", "shared_gain", "world_aec"]
+def array_of(text: str) -> Any:
+    """A text as an array of its characters, zeros after its end."""
+    import numpy
+
+    held = numpy.zeros(LONGEST, dtype=numpy.uint8)
+    codes = text.encode("ascii", "replace")[:LONGEST]
+    held[: len(codes)] = numpy.frombuffer(codes, dtype=numpy.uint8)
+    return held
+
+
+def text_of(observation: Any) -> str:
+    """The text that an observation of :func:`world_aec` holds."""
+    return bytes(observation).rstrip(b"\0").decode("ascii")
+
+
+__all__ = ["ZooWorld", "require_pettingzoo", "shared_gain", "text_of", "world_aec"]

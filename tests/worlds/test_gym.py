@@ -13,7 +13,7 @@ from collegium.worlds import World, opened
 from collegium.worlds.gym import GymWorld, world_env
 from collegium.worlds.play import Playable, play_idle, play_random, playable
 from collegium.worlds.text import text_world
-from collegium.worlds.zoo import ZooWorld, world_aec
+from collegium.worlds.zoo import ZooWorld, text_of, world_aec
 
 gymnasium = pytest.importorskip("gymnasium")
 pettingzoo = pytest.importorskip("pettingzoo")
@@ -212,7 +212,8 @@ def test_agents_take_turns_in_one_world_and_share_its_rewards() -> None:
     env.reset(seed=1)
     said = []
     for agent in env.agent_iter(10):
-        _, reward, terminated, truncated, _ = env.last()
+        seen, reward, terminated, truncated, info = env.last()
+        assert text_of(seen) == info["text"]
         said.append((agent, reward))
         env.step(None if terminated or truncated else "sing")
     assert [a for a, _ in said][:3] == ["one", "two", "one"]

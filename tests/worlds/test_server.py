@@ -77,8 +77,11 @@ async def served(of: Kind, **options: Any) -> AsyncIterator[str]:
 
 async def transcript(client: WorldClient, number: int) -> list[Any]:
     """A whole play of a task of textcraft-small: wrong moves first, then the plan."""
-    goal = goals("textcraft-small", "train")[number % client.about.size]
-    seen: list[Any] = [await client.reset(number % client.about.size, seed=number)]
+    tasks = goals("textcraft-small", "train")
+    short = [i for i, goal in enumerate(tasks) if len(plan(BOOK(), goal)) <= 5]
+    task = short[number % len(short)]
+    goal = tasks[task]
+    seen: list[Any] = [await client.reset(task, seed=number)]
     texts = ["think", "Action: sing", *(f"Thought. Action: {m}" for m in plan(BOOK(), goal))]
     for text in texts:
         turn = await client.step(text)
@@ -115,7 +118,7 @@ async def test_32_worlds_at_once_give_the_same_as_one_after_another() -> None:
     assert once["created"] == once["live"] == 32
     assert once["steps"] == sum(len(s) - 3 for s in first)
     solved = [s for s in first if s[-2].reward == 1.0]
-    assert len(solved) > 20
+    assert len(solved) == 32
     assert once["rewards"] == len(solved)
 
 

@@ -77,7 +77,7 @@ def split_fields(text: str) -> dict[str, str]:
     places: list[tuple[str, int, int]] = []
     begin = 0
     for field in FIELDS:
-        match = re.compile(rf"^[ *#]*{field}[ *]*:", re.MULTILINE).search(text, begin)
+        match = re.compile(rf"^[ *#]*{field}[ *]*:(?:\*\*)?", re.MULTILINE).search(text, begin)
         if match is None:
             continue
         places.append((field, match.start(), match.end()))
@@ -85,7 +85,7 @@ def split_fields(text: str) -> dict[str, str]:
     for (field, _, after), (_, until, _) in zip(
         places, [*places[1:], ("", len(text), 0)], strict=True
     ):
-        found[field] = text[after:until].strip(" *\n\t")
+        found[field] = text[after:until].strip()
     return found
 
 

@@ -149,12 +149,18 @@ class Database:
 
     def save(self) -> bytes:
         """The database file and what was answered."""
-        return msgspec.msgpack.encode((self.state, self._database.serialize()))
+        self._database.set_authorizer(None)  # keeping it takes a pragma
+        try:
+            return msgspec.msgpack.encode((self.state, self._database.serialize()))
+        finally:
+            _confine(self._database)
 
     def load(self, data: bytes) -> None:
         """Take it up again."""
         self.state, file = msgspec.msgpack.decode(data, type=tuple[State, bytes])
+        self._database.set_authorizer(None)
         self._database.deserialize(file)
+        _confine(self._database)
 
     def close(self) -> None:
         """Let the database go."""
@@ -225,10 +231,15 @@ def _open(table: Table) -> sqlite3.Connection:
     database.executemany(f"INSERT INTO {name} VALUES ({signs})", table.table_info.rows)
     database.commit()
     database.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, 4_000_000)
+    _confine(database)
+    return database
+
+
+def _confine(database: sqlite3.Connection) -> None:
+    """Leave to statements what reads and changes the table, and nothing else."""
     database.set_authorizer(
         lambda what, *of: sqlite3.SQLITE_OK if what in _MAY else sqlite3.SQLITE_DENY
     )
-    return database
 
 
 def _after(case: Case) -> list[str]:

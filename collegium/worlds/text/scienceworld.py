@@ -1,7 +1,8 @@
 """ScienceWorld (Wang et al., 2022): experiments of a primary school, in words.
 
-The engine is the package ``scienceworld``, which runs in Java; a world starts a Java machine of its
-own. Splits are the package's own variations of its thirty tasks.
+The engine is the package ``scienceworld``, which runs in Java. Every world that is open has a Java
+machine of its own; one that is closed leaves it to the next, since a start takes seconds. Splits
+are the package's own variations of its thirty tasks.
 """
 
 from __future__ import annotations
@@ -22,6 +23,9 @@ RULES = """You do an experiment in a house with several rooms. A move is a sente
 around, go to kitchen, open cupboard, pick up metal pot, use thermometer on water, focus on water,
 activate stove, pour A into B, wait, inventory. Do what the task says, step by step."""
 
+_idle: list[Any] = []
+"""Engines that no world uses now."""
+
 SIMPLE = "easy"
 """The package's simplification: doors are open, and one can go straight to any room."""
 
@@ -37,7 +41,7 @@ class ScienceWorld:
     def __init__(self, split: str, number: int) -> None:
         from scienceworld import ScienceWorldEnv
 
-        self._env: Any = ScienceWorldEnv("", envStepLimit=1000)
+        self._env: Any = _idle.pop() if _idle else ScienceWorldEnv("", envStepLimit=1000)
         self._task = sorted(self._env.get_task_names())[number % TASKS]
         self._env.load(self._task, 0, SIMPLE)
         named = {"train": "train", "validation": "dev", "test": "test"}[split]
@@ -69,8 +73,10 @@ class ScienceWorld:
         return Score(self._score, self._score >= 1.0)
 
     def close(self) -> None:
-        """End the Java machine."""
-        self._env.close()
+        """Leave the engine to the next world."""
+        if self._env is not None:
+            _idle.append(self._env)
+        self._env = None
 
 
 def _missing() -> str:
