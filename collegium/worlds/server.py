@@ -380,7 +380,10 @@ async def serve(
     import socket
 
     try:
-        listening = socket.create_server((host, port))
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        listening = socket.create_server((host, port), family=family)
+        # Answers are written in two pieces; the second would wait for the first to be confirmed.
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     except OSError as error:
         raise BadInput(f"cannot listen on {host}:{port}: {error.strerror or error}.") from None
     app = world_app(WorldServer(kind, split, limits), token=token)
@@ -388,4 +391,10 @@ async def serve(
     running = uvicorn.Server(config)
     if on_start is not None:
         on_start(listening.getsockname()[1])
-    await running.serve(sockets=[listening])
+    work = asyncio.ensure_future(running.serve(sockets=[listening]))
+    try:
+        await asyncio.shield(work)
+    except asyncio.CancelledError:
+        running.should_exit = True  # so that it ends as it would by a signal
+        await work
+        raise

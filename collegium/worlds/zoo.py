@@ -189,7 +189,7 @@ def world_aec(make: Callable[[], World], agents: Sequence[str], *, rounds: int =
             self._loop = Background()
             self.world = playable(make())
             codes = gymnasium.spaces.Box(0, 127, (LONGEST,), numpy.uint8)
-            self.observation_spaces = {agent: codes for agent in self.possible_agents}
+            self.observation_spaces = dict.fromkeys(self.possible_agents, codes)
             self.action_spaces = {a: text_space(LONGEST_ACTION) for a in self.possible_agents}
 
         def observation_space(self, agent: str) -> Any:

@@ -89,9 +89,8 @@ async def test_starter_code_improves_nothing_and_an_expert_succeeds(name: str) -
     await use["execute_script"].run({"script": "train.py"})
     floor = await world.judge("a very good result")
     assert floor.facts["valid"]
-    noise = 0.5 if task.metric == "seconds" else 1e-9
-    assert abs(floor.facts["improvement"]) <= noise
-    if task.metric != "seconds":
+    if task.metric != "seconds":  # these are the same again; times are compared below
+        assert floor.facts["improvement"] == pytest.approx(0, abs=1e-9)
         assert not floor.correct
     # A patch by hand.
     for file, content in EXPERTS[name].items():
@@ -100,4 +99,5 @@ async def test_starter_code_improves_nothing_and_an_expert_succeeds(name: str) -
     await use["final_answer"].run({"text": ""})
     best = await world.judge("")
     assert best.correct, (seen, best)
-    assert best.facts["improvement"] > 0.10
+    assert best.facts["improvement"] > max(0.10, floor.facts["improvement"])
+    print(f"{name}: {floor.facts['improvement']:+.1%} and {best.facts['improvement']:+.1%}")

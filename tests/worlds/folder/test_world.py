@@ -1,5 +1,6 @@
 """The contract of a work folder: actions, limits, snapshots, protection, the sandbox."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -86,7 +87,7 @@ async def test_every_file_action_says_what_it_should() -> None:
     assert "no edit of 'sub/new.py' to undo" in await do("undo_edit_script", file="sub/new.py")
     assert "lies in a file" in await do("write_file", file="notes.txt/x", content="")
     assert await do("final_answer", text="done") == "Noted. The environment is closed."
-    assert len(do.world.state.steps) == 17
+    assert len(do.world.state.steps) == 16
     assert do.world.trace()["steps"][1]["arguments"] == {"folder": "data"}
 
 
@@ -231,14 +232,13 @@ async def test_scripts_and_commands_run_in_the_sandbox() -> None:
     await do("write_file", file="warns.py", content="import sys\nprint('hm', file=sys.stderr)\n")
     assert await do("execute_script", script="warns.py") == "hm"  # nothing was printed
     assert await do("execute_script", script="gone.py") == "Error: there is no file 'gone.py'."
-    assert await do("python_repl", command="open('out/../x', 'w')").__class__ is str
     assert (
         await do("python_repl", command="open('made', 'wb').write(bytes(range(256)))\nprint(7)")
         == "7"
     )
     assert do.world.folder.files["made"] == bytes(range(256))
-    where = "import os, socket\nprint(os.getcwd(), os.path.exists('/work'), os.listdir('..'))"
-    assert "/box/work False" in (await do("python_repl", command=where)).replace("/tmp/box", "/box")
+    where = f"import os\nprint(os.path.exists({str(Path(__file__))!r}), sorted(os.listdir('..')))"
+    assert await do("python_repl", command=where) == "False ['run.py', 'work']"
 
 
 @pytest.mark.must_show("mlagentbench", 8)
@@ -248,7 +248,8 @@ async def test_scripts_and_commands_run_in_the_sandbox() -> None:
     [
         ("while True: pass", "it ran for more than 2 seconds"),
         ("import time; time.sleep(1e6)", "it ran for more than 2 seconds"),
-        ("for _ in range(100): print('x' * 1_000_000)", "bytes left out"),
+        ("for _ in range(100): print('x' * 1_000_000)", "File too large"),
+        ("for _ in range(3): print('x' * 1_000_000)", "bytes left out"),
         ("import os\nwhile True: os.fork()", "Error"),
         ("x = bytearray(10**12)", "MemoryError"),
         ("x = []\nwhile True: x.append(bytearray(10**7))", "MemoryError"),
@@ -271,16 +272,20 @@ async def test_answers_and_the_scorer_cannot_be_read_from_the_sandbox() -> None:
     if digits.missing():
         pytest.skip(digits.missing())
     do = Hand(task=digits)
-    for code, told in (
-        ("from sklearn.datasets import load_digits; print(load_digits())", "FileNotFoundError"),
-        ("import collegium.worlds.folder.tasks.tables", "ModuleNotFoundError"),
-        (
-            "import os, sys, glob\nfound = [p for b in sys.path for p in "
-            "glob.glob(b + '/**/digits.csv*', recursive=True)]\nprint('found', found)",
-            "found []",
-        ),
-    ):
-        assert told in await do("python_repl", command=code)
+    code = """
+import glob, os, sklearn.datasets
+try:
+    print(sklearn.datasets.load_digits())
+except FileNotFoundError:
+    print("no digits")
+try:
+    import collegium.worlds.folder.tasks.tables
+except ModuleNotFoundError:
+    print("no scorer")
+root = os.path.dirname(sklearn.__file__)
+print(glob.glob(root + "/**/digits.csv*", recursive=True))
+"""
+    assert await do("python_repl", command=code) == "no digits\nno scorer\n[]"
     # Nor do the files hold them: the test has one column less than what is learnt from.
     held = {n: c.decode().splitlines() for n, c in do.world.folder.files.items()}
     assert len(held["train.csv"][1].split(",")) == 65
@@ -302,7 +307,7 @@ async def test_what_an_agent_says_of_its_score_is_not_believed() -> None:
 
     for broken, why in (
         (
-            "import numpy as np\ndef convolve(i, f, s):\n    return np.zeros((8, 15, 15, 8))",
+            "import numpy as np\ndef convolve(i, f, s):\n    return np.zeros((6, 15, 15, 8))",
             "else than",
         ),
         ("def convolve(i, f, s):\n    return 1/0", "the convolution failed"),
