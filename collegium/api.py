@@ -18,7 +18,7 @@ from collegium.kernel.toolbox import Toolbox
 from collegium.models import open_model
 from collegium.systems import Result, parse_system
 from collegium.systems.solve import solve
-from collegium.tasks.task import AnswerKind, Task
+from collegium.tasks.task import AnswerKind, Item, Score, Task
 
 if TYPE_CHECKING:
     from collegium.bench.compare import OnOutcome
@@ -43,6 +43,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
         events: The trace.
         blocked: The calls that its policy did not let through.
         policy_changes: How its policy changed while it ran.
+        score: What the answer, or the world that was acted in, is worth; None for a bare task.
     """
 
     id: str
@@ -56,6 +57,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     events: tuple[Event, ...]
     blocked: tuple[Refusal, ...] = ()
     policy_changes: tuple[Change, ...] = ()
+    score: Score | None = None
 
     @property
     def answer(self) -> Any:
@@ -83,7 +85,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
 
 async def arun(
     system: str,
-    task: str | Task,
+    task: str | Task | Item,
     *,
     model: str = "local",
     roles: Mapping[str, str] | None = None,
@@ -106,7 +108,8 @@ async def arun(
 
     Args:
         system: Name, with parameters if wished: "mad" or "mad:agents=4,rounds=2".
-        task: The question, or a whole :class:`Task`.
+        task: The question, a whole :class:`Task`, or an item of a benchmark: then what comes of it
+            is judged, and a world it has is opened and acted in.
         model: The default model ("local", "local-small", "openai:...", "script:...").
         roles: Models of particular agents or roles, by name.
         params: Hyper-parameters, in addition to those in ``system``.
@@ -130,6 +133,23 @@ async def arun(
         BadInput: A name, parameter or limit is wrong.
         ModelError: The model could not answer.
     """
+    if isinstance(task, Item):
+        options = {
+            "model": model,
+            "roles": roles,
+            "params": params,
+            "limits": limits,
+            "seed": seed,
+            "exact": exact,
+            "policy": policy,
+            "interceptors": interceptors,
+            "cache": cache,
+            "store": store,
+            "on_text": on_text,
+            "on_event": on_event,
+            "human": human,
+        }
+        return await _placed_run(system, task, tools, dict(drivers or {}), options)
     chosen, parameters = parse_system(system)
     parameters |= {k: v for k, v in chosen.bind(params or {}).items() if k in (params or {})}
     if isinstance(task, str):
@@ -201,6 +221,28 @@ async def arun(
     )
 
 
+async def _placed_run(
+    system: str,
+    item: Item,
+    tools: Iterable[Tool] | Toolbox,
+    known: dict[type[Call], Driver],
+    options: Mapping[str, Any],
+) -> Run:
+    """Run a system on an item, in its world if it has one, and judge what comes of it."""
+    from collegium.bench.jobs import judged, placed
+    from collegium.worlds import drivers
+
+    async with placed(item, options["seed"]) as (task, world):
+        box = tools if isinstance(tools, Toolbox) else Toolbox(tools)
+        for one in world.tools if world else ():
+            box.add(one)
+        if world:
+            known |= drivers(world)
+        done = await arun(system, task, tools=box, drivers=known, **options)
+        score = await judged(item, world, done.result.answer)
+    return msgspec.structs.replace(done, score=score)
+
+
 def read_policy(policy: Policy | Path | str | None) -> Policy | None:
     """The policy meant: itself, or the file's.
 
@@ -214,7 +256,7 @@ def read_policy(policy: Policy | Path | str | None) -> Policy | None:
     return load_policy(policy)
 
 
-def run(system: str, task: str | Task, **options: Any) -> Run:
+def run(system: str, task: str | Task | Item, **options: Any) -> Run:
     """Run a system on a task and wait for it; the options are those of :func:`arun`.
 
     Works in scripts and inside a running event loop (notebooks).

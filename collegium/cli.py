@@ -22,6 +22,7 @@ from collegium.commands.kernels import kernels
 from collegium.commands.registry import registries
 from collegium.commands.routes import optimise
 from collegium.commands.taxonomy import taxonomies
+from collegium.commands.worlds import worlds
 
 TRY, LOOK = "Try and compare", "Look things up"
 
@@ -51,6 +52,7 @@ app.add_typer(models, name="models", rich_help_panel=LOOK)
 app.add_typer(apps, name="app", rich_help_panel=TRY)
 app.add_typer(kernels, name="kernel", rich_help_panel=TRY)
 app.add_typer(guards, name="guard", rich_help_panel=TRY)
+app.add_typer(worlds, name="world", rich_help_panel=TRY)
 app.add_typer(taxonomies, name="taxonomy", rich_help_panel=LOOK)
 app.add_typer(registries, name="registry", rich_help_panel=LOOK)
 app.add_typer(optimise, name="optimise", rich_help_panel=LOOK)
@@ -115,8 +117,23 @@ def run(
         typer.Argument(metavar="SYSTEM", help="A system, such as mad or mad:agents=4,rounds=2."),
     ],
     task: Annotated[
-        str, typer.Argument(metavar="TASK", help="The task; - reads standard input, @FILE a file.")
-    ],
+        str,
+        typer.Argument(
+            metavar="TASK",
+            show_default=False,
+            help="The task; - reads standard input, @FILE a file. Left out with --world.",
+        ),
+    ] = "",
+    world: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME[:ITEM]",
+            help="Act in a world instead, such as maze:3; the benchmarks command lists them.",
+        ),
+    ] = None,
+    split: Annotated[
+        str, typer.Option(metavar="SPLIT", help="Where the world's task is from.")
+    ] = "test",
     model: Model = "local",
     role: Roles = None,
     settings: Annotated[
@@ -172,6 +189,8 @@ def run(
     run(
         system,
         task,
+        world=world,
+        split=split,
         model=model,
         roles=role or [],
         settings=settings or [],

