@@ -28,11 +28,15 @@ import msgspec
 from collegium.errors import CollegiumError, LimitReached, Stopped
 from collegium.guard.check import arguments_of, name_of
 from collegium.guard.policy import Loops
-from collegium.kernel import AskHuman, Call, Generate, Receive, Send
+from collegium.kernel import AskHuman, Call, Generate, Receive, Send, UseTool
 from collegium.kernel.resources import RESOURCE_CALLS
+from collegium.worlds.world import Restore, Snapshot
 
-NO_STEPS: frozenset[type[Call]] = frozenset((Generate, Send, Receive, AskHuman)) | RESOURCE_CALLS
-"""Kinds of calls that are no steps: their answers say nothing of whether the agent gets on."""
+NO_STEPS: frozenset[type[Call]] = RESOURCE_CALLS | frozenset(
+    (Generate, Send, Receive, AskHuman, Snapshot, Restore)
+)
+"""Kinds of calls that are no steps: their answers say nothing of whether the agent gets on. Neither
+do moves that are only tried out: a search makes the same ones again and again."""
 
 
 class Trip(msgspec.Struct, frozen=True):
@@ -128,7 +132,7 @@ class LoopGuard:
         """
         if self._ended:
             raise Stopped(self._ended)
-        if type(call) in NO_STEPS:
+        if type(call) in NO_STEPS or (isinstance(call, UseTool) and call.tentative):
             return await proceed(call)
         walk, step = self._walks[call.agent], canonical(call)
         walk.begin(step)

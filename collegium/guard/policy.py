@@ -187,6 +187,7 @@ class Policy(
         ask: How the user is asked.
         specs: In what order calls may come.
         written: Further rules are written by a model, for each run; None: there are none.
+        irreversible: Calls that cannot be undone: a search that tries things out never makes them.
     """
 
     tools: dict[str, tuple[Rule, ...]] = {}
@@ -197,6 +198,7 @@ class Policy(
     ask: Ask = Ask()
     specs: tuple[SpecEntry, ...] = ()
     written: Writing | None = None
+    irreversible: tuple[Label, ...] = ()
 
 
 def order(rule: Rule) -> tuple[int, bool]:

@@ -17,7 +17,7 @@ from collegium.guard.decide import Compiled
 from collegium.guard.loops import LoopGuard
 from collegium.guard.policy import Label, Policy, SpecEntry
 from collegium.guard.update import Writer
-from collegium.kernel import Call, Kernel, Limits, Tool
+from collegium.kernel import Call, Kernel, Limits, Tool, UseTool
 from collegium.kernel.kernel import Interceptor
 
 
@@ -106,6 +106,9 @@ class Guarding:
         self.writer = Writer(self.guard, policy.written, human) if policy.written else None
         if self.writer is not None:
             self.interceptors.append(self.writer)
+        if policy.irreversible:
+            known = tools if tools is not None else {}
+            self.interceptors.append(_nothing_for_good(policy.irreversible, known))
         self.interceptors.append(self.guard)
         if policy.specs:
             self.interceptors.append(
@@ -161,6 +164,19 @@ def _specifications(specs: Sequence[SpecEntry], tools: Mapping[str, Tool]) -> In
             for spec in specs
         ]
     )
+
+
+def _nothing_for_good(labels: Sequence[Label], tools: Mapping[str, Tool]) -> Interceptor:
+    """The interceptor that keeps calls which cannot be undone from being tried out."""
+    tests = [holds_at(label, tools) for label in labels]
+
+    async def keep_off(call: Call, proceed: Callable[[Call], Awaitable[Any]]) -> Any:
+        if isinstance(call, UseTool) and call.tentative and any(test(call) for test in tests):
+            reason = "it cannot be undone, so it is not tried out."
+            raise Blocked(f"the policy blocked {call.tool}: {reason}", reason)
+        return await proceed(call)
+
+    return keep_off
 
 
 def holds_at(label: Label, tools: Mapping[str, Tool]) -> Callable[[Call], bool]:

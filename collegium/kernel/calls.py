@@ -185,10 +185,18 @@ class Generate(Call, frozen=True, kw_only=True, tag="generate", omit_defaults=Tr
 
 
 class UseTool(Call, frozen=True, kw_only=True, tag="use-tool"):
-    """Run a tool with arguments; the result is whatever the tool returns, as JSON-able data."""
+    """Run a tool with arguments; the result is whatever the tool returns, as JSON-able data.
+
+    Attributes:
+        tool: The tool.
+        arguments: By parameter.
+        tentative: Made to see what would come of it; the world is taken back afterwards. What
+            cannot be undone is refused.
+    """
 
     tool: str
     arguments: dict[str, Any]
+    tentative: bool = False
 
 
 class Mail(msgspec.Struct, frozen=True):

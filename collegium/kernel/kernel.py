@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import msgspec
 
-from collegium.errors import BadInput, Transient, unknown_name
+from collegium.errors import BadInput, Denied, Transient, unknown_name
 from collegium.kernel.agent import Agent
 from collegium.kernel.calls import (
     AskHuman,
@@ -319,6 +319,9 @@ class Kernel:
         agent = self._agents.get(call.agent)
         if agent is not None and call.tool in self.tools and call.tool not in agent.tools:
             raise unknown_name(f"tool of agent {call.agent!r}", call.tool, agent.tools)
+        tool = self.tools.get(call.tool)
+        if call.tentative and tool is not None and tool.irreversible:
+            raise Denied(f"tool {call.tool!r} cannot be undone, so it is not tried out.")
         work = asyncio.ensure_future(self.tools.run(call.tool, call.arguments, agent=call.agent))
         try:
             return await asyncio.shield(work)

@@ -18,7 +18,7 @@ from collegium.errors import BadInput, missing_extra
 from collegium.kernel.tool import Tool, tool
 from collegium.tasks.task import Score
 from collegium.worlds.play import Playable, Turn, playable, require_going
-from collegium.worlds.world import World
+from collegium.worlds.world import OVER, World
 
 if TYPE_CHECKING:
     import gymnasium
@@ -68,7 +68,7 @@ class GymWorld:
         async def step(action: Any) -> str:
             """Do one action in the environment; gives what is observed, the reward, the end."""
             turn = self._step(action)
-            over = "\n(It is over.)" if turn.done else ""
+            over = f"\n{OVER}" if turn.done else ""
             return f"{turn.observation}\nReward: {turn.reward:g}{over}"
 
         made = tool(step)

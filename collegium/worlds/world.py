@@ -17,6 +17,9 @@ from collegium.kernel.tool import Tool
 if TYPE_CHECKING:
     from collegium.tasks.task import Score
 
+OVER = "(It is over.)"
+"""What a tool says, in a last line, when no further move can be made."""
+
 Snapshots = Literal["state", "replay"]
 """What a snapshot holds: the state itself, or the moves that led to it, which restoring makes
 again. The second is right only where the same moves always have the same effect."""

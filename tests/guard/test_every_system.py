@@ -13,10 +13,13 @@ from collegium.guard.check import READS, name_of
 from collegium.kernel import Call, Event, Generate, Kernel, Reply, ToolCall
 from collegium.kernel.toolbox import Toolbox
 from collegium.models.scripted import ScriptedModel
-from collegium.systems import systems
+from collegium.systems import get_system, systems
+from collegium.systems.solve import solve
 from collegium.tasks.task import Task
 from collegium.tools import sandbox_problem
 from collegium.tools.calculator import calculator
+from collegium.worlds import drivers
+from collegium.worlds.text import text_world
 from tests.agents.umf.catalog_runs import RUNS as CATALOG_RUNS
 from tests.bench.taxonomy import runs
 from tests.guard.ltl.support import Planned
@@ -27,7 +30,7 @@ pytestmark = [
 ]
 
 SENDERS = {"argmed", "dylan", "halo", "mad", "mas-tts", "mdagents", "metagpt"}
-TOOL_USERS = {"codecor", "mas-tts", "metagpt", "react", "pass", "tool-calling"}
+TOOL_USERS = {"codecor", "mas-tts", "metagpt", "react", "pass", "tool-calling", "tree-search"}
 
 SUM = Task(id="sum", prompt="What is 6 times 7?", answer="number", tools=("calculator",))
 ACTION = 'Multiply.\n[Action] calculator\n[Action Input] {"expression": "6 * 7"}\n[Observation]'
@@ -62,11 +65,28 @@ async def tool_calling() -> list[list[Event]]:
     return [(await runs.run("tool-calling", SUM, ScriptedModel(say)))[0]]
 
 
+async def tree_search() -> list[list[Event]]:
+    """One action is tried in a world, judged, and committed."""
+
+    def say(request: Generate) -> str:
+        if request.agent == "judge":
+            return '{"thoughts": "", "status": "success", "on_the_right_track": "yes"}'
+        used = '{"tool": "calculator", "arguments": {"expression": "6 * 7"}}'
+        return f'{{"thought": "", "action": {used}}}'
+
+    world = text_world("maze")
+    await world.reset(0)
+    kernel = runs.Kernel(ScriptedModel(say), seed=7, drivers=drivers(world))
+    await solve(get_system("tree-search"), SUM, kernel, get_system("tree-search").bind({}))
+    return [kernel.trace.events]
+
+
 RUNS = {
     **CATALOG_RUNS,
     "react": specified("react"),
     "pass": specified("pass"),
     "tool-calling": tool_calling,
+    "tree-search": tree_search,
 }
 
 

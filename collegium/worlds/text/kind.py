@@ -12,7 +12,7 @@ from collegium.errors import BadInput
 from collegium.kernel.tool import Tool, tool
 from collegium.tasks.task import Score
 from collegium.worlds.play import Playable, Turn, playable, require_going
-from collegium.worlds.world import Snapshots, World
+from collegium.worlds.world import OVER, Snapshots, World
 
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
@@ -157,7 +157,7 @@ class TextWorld:
         async def act(action: str) -> str:
             """Make one move in the world, in its own words; gives what is to be seen then."""
             turn = await self.step(action)
-            return f"{turn.observation}\n(It is over.)" if turn.done else turn.observation
+            return f"{turn.observation}\n{OVER}" if turn.done else turn.observation
 
         self._tools = (tool(act),)
 
