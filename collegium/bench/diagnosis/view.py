@@ -19,6 +19,7 @@ from collegium.bench.diagnosis.phrases import (
 from collegium.bench.diagnosis.text import answer_in
 from collegium.kernel.calls import AskHuman, Call, Generate, Receive, Send, ToolCall, UseTool
 from collegium.kernel.trace import Event
+from collegium.worlds.world import Restore, Snapshot
 
 READING_CALLS = frozenset(("recall", "load", "find", "list-files"))
 CHANGING_CALLS = frozenset(("store", "rollback", "delete"))
@@ -194,7 +195,7 @@ def view_of(events: Iterable[Event]) -> View:
         elif isinstance(call, AskHuman):
             answer = event.value if isinstance(event.value, str) else ""
             questions.append(Question(event.id, call.agent, call.question, answer))
-        elif not isinstance(call, Send):
+        elif not isinstance(call, Send | Snapshot | Restore) and not tried_out(call):
             uses.append(_use(event, latest))
     by_agent: defaultdict[str, list[Turn]] = defaultdict(list)
     for turn in turns:
@@ -257,6 +258,11 @@ def _repairs(spoken: Mapping[int, Event]) -> dict[int, Event]:
         if event.outcome == "fix" and event.call.parent is not None:
             found[event.call.parent] = event
     return found
+
+
+def tried_out(call: Call) -> bool:
+    """Whether it was a search's move that was taken back: making it again is how a search works."""
+    return isinstance(call, UseTool) and call.tentative
 
 
 def _use(event: Event, events: Mapping[int, Event]) -> Use:

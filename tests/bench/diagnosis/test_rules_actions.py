@@ -4,10 +4,13 @@ import msgspec
 import pytest
 
 from collegium.bench.diagnosis import candidates, diagnose
-from collegium.kernel import Kernel, Reply, Worked
+from collegium.kernel import Kernel, Reply, UseTool, Worked
 from collegium.systems.self_consistency import self_consistency
 from collegium.systems.self_refine import self_refine
 from collegium.tasks.task import Task
+from collegium.worlds import drivers
+from collegium.worlds.text import text_world
+from collegium.worlds.world import Restore, Snapshot
 from tests.bench.diagnosis.scripted import (
     LONG,
     SUM,
@@ -207,3 +210,16 @@ async def test_of_a_resumed_run_the_last_attempt_counts():
     earlier = [msgspec.structs.replace(e, outcome="error", replies=(), error="x") for e in events]
     assert diagnose([*earlier, *events]) == diagnose(events)
     assert diagnose([]) == ()
+
+
+async def test_a_search_that_goes_back_repeats_nothing():
+    world = text_world("maze")
+    await world.reset(0)
+    k = Kernel(Scripted("x"), tools=world.tools, drivers=drivers(world))
+    actor = k.agent("actor", tools=("act",))
+    start = await k.call(Snapshot(agent=actor.name))
+    for _ in range(4):
+        await k.call(Restore(agent=actor.name, snapshot=start))
+        move = UseTool(agent="actor", tool="act", arguments={"action": "fly"}, tentative=True)
+        await k.call(move)
+    assert rules(k.trace.events) == []
