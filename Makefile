@@ -49,6 +49,7 @@ $(VENV)/.installed: pyproject.toml | $(BIN)/python
 	@echo "Installing collegium with everything it needs for development ..."
 	@$(INSTALL) -e '.[all,bench,docs,test,dev]'
 	@$(INSTALL) --no-deps '$(AGENTDOJO)'
+	@$(INSTALL) -e '.[alfworld]' || echo "Without its planner, tests of the house games are skipped."
 	@touch $@ $(VENV)/.installed-demo
 
 demo: $(VENV)/.installed-demo ## Compare three systems on real questions with the embedded model
