@@ -22,6 +22,7 @@ from collegium.commands.kernels import kernels
 from collegium.commands.registry import registries
 from collegium.commands.routes import optimise
 from collegium.commands.taxonomy import taxonomies
+from collegium.commands.tools import tools as tool_servers
 
 TRY, LOOK = "Try and compare", "Look things up"
 
@@ -52,6 +53,7 @@ app.add_typer(apps, name="app", rich_help_panel=TRY)
 app.add_typer(kernels, name="kernel", rich_help_panel=TRY)
 app.add_typer(guards, name="guard", rich_help_panel=TRY)
 app.add_typer(taxonomies, name="taxonomy", rich_help_panel=LOOK)
+app.add_typer(tool_servers, name="tools", rich_help_panel=TRY)
 app.add_typer(registries, name="registry", rich_help_panel=LOOK)
 app.add_typer(optimise, name="optimise", rich_help_panel=LOOK)
 app.command(rich_help_panel=LOOK)(ecosystem)
@@ -79,6 +81,23 @@ Fast = Annotated[
         "--fast",
         metavar="",
         help="Let agents share the embedded engine: quicker, not repeatable to the bit.",
+    ),
+]
+
+Servers = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--tools",
+        metavar="SERVER",
+        help="Give agents a server's tools: mcp:COMMAND or mcp:http://...; repeatable.",
+    ),
+]
+Sampling = Annotated[
+    bool,
+    typer.Option(
+        "--allow-sampling",
+        metavar="",
+        help="Let servers of tools ask the run's model, out of its budget.",
     ),
 ]
 
@@ -145,6 +164,8 @@ def run(
     cache: Cache = False,
     fast: Fast = False,
     policy: PolicyFile = None,
+    tools: Servers = None,
+    allow_sampling: Sampling = False,
     trace: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the trace to this file.")
     ] = None,
@@ -182,6 +203,8 @@ def run(
         cache=cache,
         fast=fast,
         policy=policy,
+        servers=tools or [],
+        sampling=allow_sampling,
         trace=trace,
         state=state,
         out_dir=out,
@@ -264,6 +287,7 @@ def compare(
     cache: Cache = False,
     fast: Fast = False,
     policy: PolicyFile = None,
+    tools: Servers = None,
     as_json: Json = False,
 ) -> None:
     """Compare systems on the same questions with the same model, seed and budget."""
@@ -289,10 +313,89 @@ def compare(
         cache=cache,
         fast=fast,
         policy=policy,
+        servers=tools or [],
         as_json=as_json,
     )
     if not measured:
         raise typer.Exit(1)
+
+
+@app.command(rich_help_panel=TRY)
+def serve(
+    systems: Annotated[
+        list[str],
+        typer.Argument(metavar="SYSTEM", help="What to serve; the first is the default."),
+    ],
+    model: Model = "local",
+    role: Roles = None,
+    protocol: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="openai, mcp, a2a, acp, anp or all; repeatable."),
+    ] = None,
+    policy: PolicyFile = None,
+    host: Annotated[
+        str, typer.Option(metavar="HOST", help="Where to listen; elsewhere needs a token.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(metavar="N", help="0 takes a free one.")] = 8400,
+    token_file: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Lines of NAME TOKEN [BUDGET]: who may come."),
+    ] = None,
+    budget: Annotated[
+        int | None, typer.Option(metavar="TOKENS", help="Tokens that each client may spend.")
+    ] = None,
+    max_tokens: Annotated[
+        int | None, typer.Option(metavar="N", help="Tokens that one run may spend.")
+    ] = None,
+    max_seconds: Annotated[
+        float | None, typer.Option(metavar="SECONDS", help="Seconds that one run may take.")
+    ] = None,
+    tools: Servers = None,
+    allow_sampling: Sampling = False,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="HOST", help="A host that messages may point to; repeatable. Default: none."
+        ),
+    ] = None,
+    resolve: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="HOST=ADDRESS",
+            help="Where the host of a did:wba identifier is reached; repeatable.",
+        ),
+    ] = None,
+    stdio: Annotated[
+        bool,
+        typer.Option("--stdio", metavar="", help="Speak MCP over standard input and output."),
+    ] = False,
+    only: Annotated[
+        bool,
+        typer.Option("--only", metavar="", help="Refuse systems that are not named here."),
+    ] = False,
+) -> None:
+    """Serve systems to other programs: OpenAI's protocols, MCP, A2A, ACP and ANP."""
+    from collegium.commands.serve import serve_systems
+    from collegium.kernel import Limits
+
+    serve_systems(
+        systems,
+        model=model,
+        roles=role or [],
+        protocols=protocol or [],
+        policy=policy,
+        host=host,
+        port=port,
+        token_file=token_file,
+        budget=budget,
+        limits=Limits(tokens=max_tokens, seconds=max_seconds),
+        only=only,
+        servers=tools or [],
+        sampling=allow_sampling,
+        stdio=stdio,
+        allowed=allow_host or [],
+        resolved=resolve or [],
+    )
 
 
 @app.command(rich_help_panel=TRY)
