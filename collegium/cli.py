@@ -399,6 +399,75 @@ def serve(
 
 
 @app.command(rich_help_panel=TRY)
+def call(
+    url: Annotated[
+        str,
+        typer.Argument(
+            metavar="URL", help="An agent's address; a2a:, acp:, mcp: or anp: before it is quicker."
+        ),
+    ],
+    task: Annotated[
+        str | None,
+        typer.Argument(metavar="TASK", help="What it is to do; without it, say what it is."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Have an agent elsewhere work on a task, whatever protocol it speaks."""
+    from collegium.commands.call import call
+
+    call(url, task, as_json=as_json)
+
+
+@app.command(rich_help_panel=TRY)
+def gateway(
+    agent: Annotated[
+        list[str],
+        typer.Argument(metavar="NAME=AGENT", help="Agents elsewhere: helper=a2a:http://host."),
+    ],
+    protocol: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="What to speak: openai, mcp, a2a, acp, anp or all."),
+    ] = None,
+    policy: PolicyFile = None,
+    host: Annotated[
+        str, typer.Option(metavar="HOST", help="Where to listen; elsewhere needs a token.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(metavar="N", help="0 takes a free one.")] = 8401,
+    token_file: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Lines of NAME TOKEN [BUDGET]: who may come."),
+    ] = None,
+    budget: Annotated[
+        int | None, typer.Option(metavar="TOKENS", help="Tokens that each client may spend.")
+    ] = None,
+) -> None:
+    """Serve agents elsewhere on over other protocols; what cannot be said is listed."""
+    from collegium.commands.serve import serve_systems
+    from collegium.commands.show import pairs
+    from collegium.kernel import Limits
+
+    serve_systems(
+        [],
+        relays=pairs(agent, "an agent", "NAME=AGENT"),
+        model="local",
+        roles=[],
+        protocols=protocol or [],
+        policy=policy,
+        host=host,
+        port=port,
+        token_file=token_file,
+        budget=budget,
+        limits=Limits(),
+        only=True,
+        servers=[],
+        sampling=False,
+        stdio=False,
+        allowed=[],
+        resolved=[],
+    )
+
+
+@app.command(rich_help_panel=TRY)
 def trace(
     run: Annotated[
         str | None,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import cast
 
@@ -35,6 +35,7 @@ SHOWN: dict[Protocol, str] = {
 def serve_systems(
     systems: Sequence[str],
     *,
+    relays: Mapping[str, str] | None = None,
     model: str,
     roles: list[str],
     protocols: Sequence[str],
@@ -51,7 +52,7 @@ def serve_systems(
     allowed: list[str],
     resolved: list[str],
 ) -> None:
-    """Serve systems until the program is stopped.
+    """Serve systems, and agents elsewhere, until the program is stopped.
 
     Raises:
         CollegiumError: Something is wrong, or others could reach the server without a token.
@@ -64,8 +65,8 @@ def serve_systems(
     if stdio and spoken != ("mcp",):
         raise BadInput("only MCP is spoken over standard input: --stdio goes with --protocol mcp.")
     bound = None if stdio else bind(host, port, clients)
-    fetch_weights([model, *models.values()])
-    for name in (model, *models.values()):
+    fetch_weights([model, *models.values()] if systems else [])
+    for name in (model, *models.values()) if systems else ():
         open_model(name, exact=False)  # a missing key shows now
 
     async def work() -> None:
@@ -75,11 +76,12 @@ def serve_systems(
                 systems,
                 model=model,
                 roles=models,
-                catalog=not only,
+                catalog=not only and bool(systems),
                 policy=rules,
                 limits=limits,
                 tools=tools,
                 store=store,
+                relays=relays,
             )
             if bound is None:
                 from collegium.protocols.mcp_server import over_stdio

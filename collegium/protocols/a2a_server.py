@@ -42,7 +42,6 @@ from collegium import __version__
 from collegium.errors import CollegiumError
 from collegium.kernel import Generate
 from collegium.protocols.a2a_wire import (
-    RUN_KEY,
     SYSTEM_KEY,
     read_message,
     write_message,
@@ -50,11 +49,11 @@ from collegium.protocols.a2a_wire import (
 )
 from collegium.protocols.clients import Clients
 from collegium.protocols.hub import Hub, Running
-from collegium.protocols.messages import CallEnded, StateChanged, said
+from collegium.protocols.messages import RUN_HEADER, RUN_KEY, CallEnded, StateChanged, said
 from collegium.protocols.serve import Mounted
 from collegium.protocols.signing import ALGORITHM, b64url, jwk
 from collegium.protocols.urls import Allowed, with_content
-from collegium.protocols.web import RUN_HEADER, Json, sentence_of
+from collegium.protocols.web import Json, sentence_of
 
 RPC, REST = "/a2a", "/a2a/rest"
 
@@ -194,12 +193,8 @@ def _said(text: str, task: str, session: str) -> pb.Message:
 
 
 def _account(running: Running) -> dict[str, Any]:
-    done = running.result
-    account: dict[str, Any] = {RUN_KEY: running.run}
-    if done is not None:
-        account |= {"collegium/calls": done.calls, "collegium/tokens": done.usage.tokens}
-        account |= {"collegium/limited": done.limited} if done.limited else {}
-    return account
+    told = {f"collegium/{name}": value for name, value in running.account.items()}
+    return {RUN_KEY: running.run, **told}
 
 
 def make_card(hub: Hub, address: str, *, secured: bool, push: bool) -> pb.AgentCard:

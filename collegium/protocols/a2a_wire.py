@@ -16,9 +16,6 @@ VERSIONS = ("1.0", "0.3")
 
 VERSION_HEADER = "A2A-Version"
 
-RUN_KEY = "collegium/run"
-"""In metadata: the run, of what is sent back; of a request, the run that it is made for."""
-
 SYSTEM_KEY = "collegium/system"
 """In a request's metadata: which skill is meant."""
 

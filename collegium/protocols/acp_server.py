@@ -26,6 +26,8 @@ from collegium.protocols.acp_wire import (
 )
 from collegium.protocols.hub import Hub, Running
 from collegium.protocols.messages import (
+    RUN_HEADER,
+    RUN_KEY,
     Answered,
     CallEnded,
     Message,
@@ -35,7 +37,6 @@ from collegium.protocols.messages import (
 )
 from collegium.protocols.urls import Allowed, with_content
 from collegium.protocols.web import (
-    RUN_HEADER,
     EventStream,
     Json,
     body_as,
@@ -229,6 +230,7 @@ def run_object(running: Running) -> dict[str, Any]:
     wait = None
     if running.state == "awaiting":
         wait = {"type": "message", "message": write_message(_by(running, running.question))}
+    told = {f"collegium/{name}": value for name, value in running.account.items()}
     output = []
     if running.result is not None:
         output.append(write_message(_output(running)))
@@ -242,7 +244,7 @@ def run_object(running: Running) -> dict[str, Any]:
         "error": error,
         "created_at": running.created.isoformat(),
         "finished_at": running.finished.isoformat() if running.finished else None,
-        "metadata": {"collegium/run": running.run},
+        "metadata": {RUN_KEY: running.run, **told},
     }
 
 

@@ -15,9 +15,6 @@ from collegium.protocols.messages import TEXT, Message, Part, State
 VERSION = "1.0"
 """Of the protocol, as its last package speaks it."""
 
-RUN_KEY = "collegium/run"
-"""In an output message's metadata: the run, under which its trace can be read."""
-
 STATES: dict[State, str] = {
     "created": "created",
     "working": "in-progress",

@@ -22,10 +22,10 @@ from collegium import __version__
 from collegium.errors import BadInput, CollegiumError, UnknownName
 from collegium.protocols.clients import Client, Clients, Unauthorised
 from collegium.protocols.did import Resolver, Verifier, did_of, document
+from collegium.protocols.did_http import is_signed, who_signed
 from collegium.protocols.hub import Hub, Running, Wish
-from collegium.protocols.messages import CallEnded, said
+from collegium.protocols.messages import RUN_HEADER, CallEnded, said
 from collegium.protocols.web import (
-    RUN_HEADER,
     EventStream,
     Json,
     body_as,
@@ -93,7 +93,7 @@ def routes(hub: Hub, clients: Clients, address: str, key: Any, resolver: Resolve
         key: The server's private key.
         resolver: Fetches the documents of callers.
     """
-    did = did_of(address)
+    own = did_of(address)
     verifier, tokens = Verifier(resolver), Tokens()
 
     async def caller(request: Request) -> tuple[Client, dict[str, str]]:
@@ -102,24 +102,29 @@ def routes(hub: Hub, clients: Clients, address: str, key: Any, resolver: Resolve
         if scheme.lower() == "bearer":
             known = tokens.client(token.strip())
             return known or clients.by_token(token.strip()), {}
-        if not header:
+        signed = is_signed(request.headers)
+        if not header and not signed:
             if clients.wants_token or clients.wants_did:
                 raise Unauthorised("sign the request: Authorization: DIDWba ...")
             return clients.local, {}
-        host = request.headers.get("host", "").partition(":")[0]
-        client = clients.by_did(await verifier.who(header, host))
+        if signed:
+            body, told = await request.body(), dict(request.headers)
+            did = await who_signed(verifier, request.method, str(request.url), told, body)
+        else:
+            did = await verifier.who(header, request.headers.get("host", "").partition(":")[0])
+        client = clients.by_did(did)
         issued = tokens.issue(client)
         told = f'access_token="{issued}", token_type="Bearer", expires_in={TOKEN_SECONDS:.0f}'
         return client, {"authentication-info": told, "authorization": f"Bearer {issued}"}
 
     async def described(_: Request) -> Any:
-        return Json(description(hub, did, address))
+        return Json(description(hub, own, address))
 
     async def interface(_: Request) -> Any:
         return Json(openrpc(hub, address))
 
     async def owner(_: Request) -> Any:
-        told = document(did, key.public_key(), AgentDescription=f"{address}{DESCRIPTION}")
+        told = document(own, key.public_key(), AgentDescription=f"{address}{DESCRIPTION}")
         return Json(told)
 
     async def call(request: Request) -> Any:
@@ -198,7 +203,6 @@ def _start(hub: Hub, client: Client, params: dict[str, Any], parent: str) -> Run
 
 def status(running: Running) -> dict[str, Any]:
     """A run as it stands."""
-    done = running.result
     return {
         "id": running.id,
         "run": running.run,
@@ -206,8 +210,7 @@ def status(running: Running) -> dict[str, Any]:
         "answer": running.answer,
         **({"question": running.question} if running.question else {}),
         **({"error": sentence_of(running.error)} if running.error else {}),
-        **({"calls": done.calls, "tokens": done.usage.tokens} if done else {}),
-        **({"limited": done.limited} if done and done.limited else {}),
+        **running.account,
     }
 
 

@@ -315,10 +315,13 @@ class Verifier:
     Args:
         resolver: Fetches documents.
         audience: The host that requests must be meant for; "" takes the one they were sent to.
+
+    Attributes:
+        resolver: The same.
     """
 
     def __init__(self, resolver: Resolver, audience: str = "") -> None:
-        self._resolver, self._audience = resolver, audience
+        self.resolver, self._audience = resolver, audience
         self._nonces = Nonces()
 
     async def who(self, header: str, host: str) -> str:
@@ -339,7 +342,7 @@ class Verifier:
         now = datetime.now(UTC)
         if sent.tzinfo is None or not now - PAST <= sent <= now + AHEAD:
             raise Unauthorised("the request's time is too far from ours; set your clock.")
-        key = public_key(await self._resolver.document(told.did), told.verification_method)
+        key = public_key(await self.resolver.document(told.did), told.verification_method)
         signed = digest(
             nonce=told.nonce,
             timestamp=told.timestamp,
@@ -349,6 +352,14 @@ class Verifier:
         )
         if not signature_fits(key, told.signature, signed):
             raise Unauthorised(f"the signature is not one of {told.did}.")
-        if not self._nonces.fresh(told.did, told.nonce):  # last: only its owner can use one up
-            raise Unauthorised("this request was sent before (its nonce has been used).")
+        self.first_time(told.did, told.nonce)  # last: only its owner can use one up
         return told.did
+
+    def first_time(self, did: str, nonce: str) -> None:
+        """Make sure that a request was not sent before.
+
+        Raises:
+            Unauthorised: It was.
+        """
+        if not self._nonces.fresh(did, nonce):
+            raise Unauthorised("this request was sent before (its nonce has been used).")

@@ -20,7 +20,8 @@ from collegium.bench.jobs import answer_text
 from collegium.errors import CollegiumError, LimitReached, unknown_name
 from collegium.guard import Policy
 from collegium.kernel import Event, Kernel, Limits, RunStore, Tool
-from collegium.protocols.clients import Client
+from collegium.protocols.callers import open_caller
+from collegium.protocols.clients import Client, QuotaExceeded
 from collegium.protocols.messages import (
     FINAL,
     Answered,
@@ -34,7 +35,9 @@ from collegium.protocols.messages import (
     TextWritten,
     prompt_of,
 )
-from collegium.systems import System, parse_system
+from collegium.protocols.relay import Relayed
+from collegium.protocols.relay_run import pass_on
+from collegium.systems import Result, System, parse_system
 from collegium.tasks.task import AnswerKind, Task
 
 KEPT = 512
@@ -98,6 +101,7 @@ class Running:
         state: Where it stands.
         question: What it waits to be told, in the state "awaiting".
         result: What came of it, once completed.
+        relayed: The same in full, where an agent elsewhere did the work.
         error: Why it failed.
         events: All that has happened.
         sent: The conversation it was started with.
@@ -113,6 +117,7 @@ class Running:
         self.state: State = "created"
         self.question = ""
         self.result: Run | None = None
+        self.relayed: Relayed | None = None
         self.error: CollegiumError | None = None
         self.events: list[RunEvent] = []
         self.sent = tuple(sent)
@@ -138,11 +143,27 @@ class Running:
         """What it gives back: the answer, then the files that the system made."""
         if self.result is None:
             return ()
+        if self.relayed is not None:
+            return self.relayed.answer.parts
         files = self.result.result.files
         return (
             Part(text=self.answer),
             *(Part(text=text, name=name) for name, text in files.items()),
         )
+
+    @property
+    def account(self) -> dict[str, Any]:
+        """What a reply says of it besides: calls, tokens, what cut it short, what was lost."""
+        done = self.result
+        if done is None:
+            return {}
+        return {
+            "calls": done.calls,
+            "tokens": done.usage.tokens,
+            **({"limited": done.limited} if done.limited else {}),
+            **({"blocked": len(done.blocked)} if done.blocked else {}),
+            **({"lost": list(self.relayed.lost)} if self.relayed and self.relayed.lost else {}),
+        }
 
     async def follow(self, start: int = 0) -> AsyncIterator[RunEvent]:
         """Everything that has happened and will happen, until the run is over.
@@ -216,6 +237,16 @@ class Running:
             self._told, self.question = None, ""
 
 
+def _stand_in(name: str, to: str) -> System:
+    """What is told of an agent elsewhere; the hub does its work."""
+
+    async def solve(task: Task, kernel: Kernel) -> Result:
+        raise NotImplementedError
+
+    solve.__doc__ = f"An agent elsewhere, served on ({to})."
+    return System(name, None, solve, {})
+
+
 class Hub:
     """Starts runs of the systems that are served, and remembers them for a while.
 
@@ -228,6 +259,8 @@ class Hub:
         limits: What one run may spend.
         tools: Tools for the agents of every run.
         store: Where runs are kept.
+        relays: Agents elsewhere that are served on, by the name they have here: what they are
+            called by.
 
     Attributes:
         on_end: Called with every run that is over.
@@ -244,8 +277,11 @@ class Hub:
         limits: Limits = Limits(),
         tools: Sequence[Tool] = (),
         store: RunStore,
+        relays: Mapping[str, str] | None = None,
     ) -> None:
         self.systems: dict[str, System] = {name: parse_system(name)[0] for name in systems}
+        self._relays = {name: (to, open_caller(to)) for name, to in (relays or {}).items()}
+        self.systems |= {name: _stand_in(name, to) for name, (to, _) in self._relays.items()}
         self.model, self.roles, self.catalog = model, dict(roles or {}), catalog
         self.policy, self.limits, self.tools, self.store = policy, limits, tuple(tools), store
         self._running: dict[str, Running] = {}
@@ -317,13 +353,13 @@ class Hub:
             choices=wish.choices,
             tools=tuple(t.spec.name for t in self.tools),
         )
-        chosen, _ = parse_system(system)
+        chosen = self.systems.get(system) or parse_system(system)[0]
         chosen.bind(wish.parameters)
         chosen.require(task)
         running = Running(system, protocol=protocol, client=client, session=session, sent=sent)
         self._running[running.id] = running
         running.task = asyncio.get_running_loop().create_task(
-            self._work(running, task, wish, parent), name=f"run {running.id}"
+            self._work(running, task, wish, parent, messages), name=f"run {running.id}"
         )
         return running
 
@@ -350,10 +386,19 @@ class Hub:
     async def aclose(self) -> None:
         """Stop what still runs."""
         await asyncio.gather(*(r.stop("the server was stopped") for r in [*self._running.values()]))
+        for _, caller in self._relays.values():
+            await caller.aclose()
 
     # -- the run itself -----------------------------------------------------------------
 
-    async def _work(self, running: Running, task: Task, wish: Wish, parent: str) -> None:
+    async def _work(
+        self,
+        running: Running,
+        task: Task,
+        wish: Wish,
+        parent: str,
+        messages: Sequence[Message],
+    ) -> None:
         def begun(run: str, kernel: Kernel) -> None:
             running.run, running.kernel = run, kernel
             running.enter("working")
@@ -373,26 +418,49 @@ class Hub:
             "request": running.id,
             "parent": parent,
         }
+        limits = msgspec.structs.replace(self.limits, tokens=min(tokens, default=None))
         try:
-            running.result = await arun(
-                running.system,
-                task,
-                model=self.model,
-                roles=self.roles,
-                params=wish.parameters,
-                limits=msgspec.structs.replace(self.limits, tokens=min(tokens, default=None)),
-                seed=wish.seed,
-                exact=False,
-                policy=self.policy,
-                tools=self.tools,
-                interceptors=[client.meter],
-                store=self.store,
-                on_text=written,
-                on_event=ended,
-                on_begin=begun,
-                origin=origin,
-                human=running.ask,
-            )
+            if running.system in self._relays:
+                to, caller = self._relays[running.system]
+                running.result, running.relayed = await pass_on(
+                    messages,
+                    caller,
+                    to,
+                    source=running.protocol,
+                    store=self.store,
+                    policy=self.policy,
+                    limits=limits,
+                    meter=client.meter,
+                    on_text=written,
+                    on_event=ended,
+                    on_begin=begun,
+                    origin=origin,
+                    human=running.ask,
+                )
+            else:
+                running.result = await arun(
+                    running.system,
+                    task,
+                    model=self.model,
+                    roles=self.roles,
+                    params=wish.parameters,
+                    limits=limits,
+                    seed=wish.seed,
+                    exact=False,
+                    policy=self.policy,
+                    tools=self.tools,
+                    interceptors=[client.meter],
+                    store=self.store,
+                    on_text=written,
+                    on_event=ended,
+                    on_begin=begun,
+                    origin=origin,
+                    human=running.ask,
+                )
+                done = running.result
+                if done.limited and not done.calls and not done.blocked:
+                    running.result = None  # nothing was done: that is a refusal, not an answer
+                    raise QuotaExceeded(done.limited)
         except asyncio.CancelledError as stopped:
             self._record_stop(running, str(stopped) or "it was stopped")
             running.enter("canceled", str(stopped))

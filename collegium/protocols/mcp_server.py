@@ -22,16 +22,13 @@ from collegium.errors import BadInput, CollegiumError, UnknownName
 from collegium.kernel.trace import encode_event
 from collegium.protocols.clients import Client, Clients
 from collegium.protocols.hub import Hub, Running, Wish
-from collegium.protocols.messages import CallEnded, said
+from collegium.protocols.messages import RUN_HEADER, RUN_KEY, CallEnded, said
 from collegium.protocols.serve import Mounted
-from collegium.protocols.web import MOST_BYTES, RUN_HEADER, sentence_of
+from collegium.protocols.web import MOST_BYTES, sentence_of
 
 Context = ServerRequestContext[Any, Any]
 
 PATH = "/mcp"
-
-RUN_KEY = "collegium/run"
-"""In ``_meta``: the run, of a result; of a request, the run that it is made for."""
 
 URI = "collegium://runs/{run}/trace"
 
@@ -233,6 +230,8 @@ def run_tool(hub: Hub) -> types.Tool:
                 "calls": {"type": "integer"},
                 "tokens": {"type": "integer"},
                 "limited": {"type": "string"},
+                "blocked": {"type": "integer"},
+                "lost": {"type": "array", "items": {"type": "string"}},
             },
             "required": ["answer", "run", "calls", "tokens"],
         },
@@ -290,9 +289,7 @@ def _result(running: Running) -> types.CallToolResult:
         structured_content={
             "answer": running.answer,
             "run": running.run,
-            "calls": done.calls,
-            "tokens": done.usage.tokens,
-            **({"limited": done.limited} if done.limited else {}),
+            **running.account,
         },
         _meta=meta,
     )

@@ -23,6 +23,12 @@ FINAL: frozenset[State] = frozenset({"canceled", "completed", "failed", "rejecte
 
 TEXT = "text/plain"
 
+RUN_HEADER = "collegium-run"
+"""The header that names the run, in a reply; in a request, the run that it is made for."""
+
+RUN_KEY = "collegium/run"
+"""The same in metadata, where a protocol has that."""
+
 
 class Part(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """A piece of a message: text, data, bytes or the address of one of these.

@@ -14,7 +14,14 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from collegium.protocols.hub import Hub, Running
-from collegium.protocols.messages import Answered, Message, StateChanged, TextWritten, said
+from collegium.protocols.messages import (
+    RUN_HEADER,
+    Answered,
+    Message,
+    StateChanged,
+    TextWritten,
+    said,
+)
 from collegium.protocols.openai_wire import (
     PREFIX,
     AnswerStream,
@@ -25,9 +32,8 @@ from collegium.protocols.openai_wire import (
     messages_of,
     wish_of,
 )
-from collegium.protocols.responses_wire import response_events, response_object
+from collegium.protocols.responses_wire import is_live, response_events, response_object
 from collegium.protocols.web import (
-    RUN_HEADER,
     EventStream,
     Json,
     body_as,
@@ -40,9 +46,6 @@ from collegium.protocols.web import (
 )
 from collegium.systems import parse_system, systems
 
-LIVE = "direct"
-"""The system whose answer in text is its one reply as it stands."""
-
 
 def routes(hub: Hub) -> list[Route]:
     """The routes of both protocols.
@@ -52,7 +55,7 @@ def routes(hub: Hub) -> list[Route]:
     """
 
     async def models(request: Request) -> Response:
-        names = systems() if hub.catalog else hub.systems
+        names = dict.fromkeys((*hub.systems, *(systems() if hub.catalog else ())))
         listed = [_model(name) for name in names]
         if wanted := request.path_params.get("name"):
             hub.find(wanted.removeprefix(PREFIX))
@@ -188,11 +191,6 @@ def _completion(running: Running, model: str) -> dict[str, Any]:
         "usage": usage_of(running),
         "collegium": account(running),
     }
-
-
-def is_live(running: Running) -> bool:
-    """Whether the answer is the reply as it is being written."""
-    return running.system.partition(":")[0] == LIVE
 
 
 async def _chunks(running: Running, model: str, usage: bool) -> AsyncIterator[bytes]:

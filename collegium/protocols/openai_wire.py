@@ -151,13 +151,7 @@ def account(running: Running) -> dict[str, Any]:
     done = running.result
     if done is None:
         return {"run": running.run}
-    return {
-        "run": running.run,
-        "calls": done.calls,
-        "abstained": done.answer is None,
-        **({"limited": done.limited} if done.limited else {}),
-        **({"blocked": len(done.blocked)} if done.blocked else {}),
-    }
+    return {"run": running.run, "abstained": done.answer is None, **running.account}
 
 
 def finish_of(running: Running) -> str:

@@ -10,20 +10,23 @@ from collegium.protocols.messages import Answered, TextWritten
 from collegium.protocols.openai_wire import AnswerStream, account, finish_of
 from collegium.protocols.web import sentence_of, sse
 
+LIVE = "direct"
+"""The system whose answer in text is its one reply as it stands."""
+
 _STATUS = {"completed": "completed", "failed": "failed", "canceled": "cancelled"}
 
 
-def response_object(running: Running, body: dict[str, Any], text: str | None = None) -> Any:
+def response_object(running: Running, body: dict[str, Any], *, begun: bool = True) -> Any:
     """A response as it stands.
 
     Args:
         running: The run.
         body: The request.
-        text: The answer, where it was sent already; None: as the run has it.
+        begun: False shows it as it was in the beginning, whatever has happened since.
     """
-    done = running.result
+    done = running.result if begun else None
     finish = finish_of(running)
-    status = _STATUS.get(running.state, "in_progress")
+    status = _STATUS.get(running.state, "in_progress") if begun else "in_progress"
     details = None
     if status == "completed" and finish != "stop":
         status = "incomplete"
@@ -41,7 +44,10 @@ def response_object(running: Running, body: dict[str, Any], text: str | None = N
     error = None
     if running.error is not None:
         error = {"code": "server_error", "message": sentence_of(running.error)}
-    output = [_item(running, running.answer if text is None else text)] if done else []
+    output = []
+    if done is not None:
+        thought = [] if is_live(running) else [_thought(running, thoughts_of(running))]
+        output = [*thought, _item(running, running.answer)]
     return {
         "id": f"resp_{running.id}",
         "object": "response",
@@ -64,6 +70,16 @@ def response_object(running: Running, body: dict[str, Any], text: str | None = N
     }
 
 
+def is_live(running: Running) -> bool:
+    """Whether the answer is the reply as it is being written."""
+    return running.system.partition(":")[0] == LIVE
+
+
+def thoughts_of(running: Running) -> str:
+    """What agents wrote on the way to the answer."""
+    return "".join(e.text for e in running.events if isinstance(e, TextWritten))
+
+
 def _item(running: Running, text: str, status: str = "completed") -> dict[str, Any]:
     return {
         "id": f"msg_{running.id}",
@@ -74,54 +90,125 @@ def _item(running: Running, text: str, status: str = "completed") -> dict[str, A
     }
 
 
+def _thought(running: Running, text: str, status: str = "completed") -> dict[str, Any]:
+    content = [{"type": "reasoning_text", "text": text}] if status == "completed" else []
+    return {
+        "id": f"rs_{running.id}",
+        "type": "reasoning",
+        "summary": [],
+        "content": content,
+        "status": status,
+    }
+
+
 def _content(text: str) -> dict[str, Any]:
     return {"type": "output_text", "text": text, "annotations": [], "logprobs": []}
 
 
-async def response_events(running: Running, body: dict[str, Any]) -> AsyncIterator[bytes]:
-    """The stream of a response: its creation, what is written, the answer, its end.
+class _Writer:
+    """Numbers the events of one stream.
 
     Args:
         running: The run.
         body: The request.
     """
-    number = -1
 
-    def event(kind: str, **fields: Any) -> bytes:
-        nonlocal number
-        number += 1
-        return sse({"type": kind, "sequence_number": number, **fields}, kind)
+    def __init__(self, running: Running, body: dict[str, Any]) -> None:
+        self.running, self._body = running, body
+        self._number = -1
+        self._live = is_live(running)
+        index = 0 if self._live else 1
+        self._place = {"output_index": index, "item_id": f"msg_{running.id}", "content_index": 0}
+        self._aside = {"output_index": 0, "item_id": f"rs_{running.id}", "content_index": 0}
+        self._thought = ""
 
-    place = {"output_index": 0, "item_id": f"msg_{running.id}", "content_index": 0}
-    yield event("response.created", response=response_object(running, body))
-    yield event("response.in_progress", response=response_object(running, body))
-    yield event(
-        "response.output_item.added", output_index=0, item=_item(running, "", "in_progress")
-    )
-    yield event("response.content_part.added", **place, part=_content(""))
-    live = running.system.partition(":")[0] == "direct"
+    def event(self, kind: str, **fields: Any) -> bytes:
+        """One event."""
+        self._number += 1
+        return sse({"type": kind, "sequence_number": self._number, **fields}, kind)
+
+    def whole(self, kind: str, begun: bool = True) -> bytes:
+        """An event that shows the response as it stands, or as it was in the beginning."""
+        shown = response_object(self.running, self._body, begun=begun)
+        return self.event(kind, response=shown)
+
+    def begin(self) -> list[bytes]:
+        """The response, and the item that is written first."""
+        opened = [self.whole(f"response.{k}", begun=False) for k in ("created", "in_progress")]
+        if self._live:
+            return [*opened, *self._message()]
+        item = _thought(self.running, "", "in_progress")
+        return [*opened, self.event("response.output_item.added", output_index=0, item=item)]
+
+    def thought(self, event: TextWritten) -> bytes:
+        """Something that an agent wrote on the way."""
+        self._thought += event.text
+        return self.event(
+            "response.reasoning_text.delta", **self._aside, delta=event.text, agent=event.agent
+        )
+
+    def turn(self) -> list[bytes]:
+        """From what was thought to the answer."""
+        if self._live:
+            return []
+        item = _thought(self.running, self._thought)
+        return [
+            self.event("response.reasoning_text.done", **self._aside, text=self._thought),
+            self.event("response.output_item.done", output_index=0, item=item),
+            *self._message(),
+        ]
+
+    def _message(self) -> list[bytes]:
+        item = _item(self.running, "", "in_progress")
+        index = self._place["output_index"]
+        return [
+            self.event("response.output_item.added", output_index=index, item=item),
+            self.event("response.content_part.added", **self._place, part=_content("")),
+        ]
+
+    def text(self, text: str) -> bytes:
+        """A piece of the answer."""
+        return self.event("response.output_text.delta", **self._place, delta=text, logprobs=[])
+
+    def end(self) -> list[bytes]:
+        """The whole answer, and the whole response."""
+        text, index = self.running.answer, self._place["output_index"]
+        item = _item(self.running, text)
+        state = response_object(self.running, self._body)["status"]
+        ended = "completed" if state == "completed" else "incomplete"
+        return [
+            self.event("response.output_text.done", **self._place, text=text, logprobs=[]),
+            self.event("response.content_part.done", **self._place, part=_content(text)),
+            self.event("response.output_item.done", output_index=index, item=item),
+            self.whole(f"response.{ended}"),
+        ]
+
+
+async def response_events(running: Running, body: dict[str, Any]) -> AsyncIterator[bytes]:
+    """The stream of a response: its creation, what is thought, the answer, its end.
+
+    Args:
+        running: The run.
+        body: The request.
+    """
+    writer = _Writer(running, body)
+    live = is_live(running)
     answer = AnswerStream(live)
+    for chunk in writer.begin():
+        yield chunk
     async for happened in running.follow():
         if isinstance(happened, TextWritten):
             if ready := answer.add(happened.text):
-                yield event("response.output_text.delta", **place, delta=ready, logprobs=[])
+                yield writer.text(ready)
             elif not live:
-                yield event(
-                    "response.reasoning_text.delta",
-                    **place,
-                    delta=happened.text,
-                    agent=happened.agent,
-                )
-        elif isinstance(happened, Answered) and (rest := answer.rest(running.answer)):
-            yield event("response.output_text.delta", **place, delta=rest, logprobs=[])
+                yield writer.thought(happened)
+        elif isinstance(happened, Answered):
+            for chunk in writer.turn():
+                yield chunk
+            if rest := answer.rest(running.answer):
+                yield writer.text(rest)
     if running.result is None:
-        kind = "response.failed"
-        yield event(kind, response=response_object(running, body))
+        yield writer.whole("response.failed")
         return
-    text = running.answer
-    yield event("response.output_text.done", **place, text=text, logprobs=[])
-    yield event("response.content_part.done", **place, part=_content(text))
-    yield event("response.output_item.done", output_index=0, item=_item(running, text))
-    whole = response_object(running, body)
-    ended = "completed" if whole["status"] == "completed" else "incomplete"
-    yield event(f"response.{ended}", response=whole)
+    for chunk in writer.end():
+        yield chunk

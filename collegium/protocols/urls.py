@@ -132,10 +132,11 @@ async def with_content(messages: Sequence[Message], allowed: Allowed) -> tuple[M
         BadInput: An address cannot be fetched.
         Denied: It may not be followed.
     """
-    return tuple(
-        msgspec.structs.replace(m, parts=tuple([await _filled(p, allowed) for p in m.parts]))
-        for m in messages
-    )
+    filled: list[Message] = []
+    for message in messages:
+        parts = [await _filled(part, allowed) for part in message.parts]
+        filled.append(msgspec.structs.replace(message, parts=tuple(parts)))
+    return tuple(filled)
 
 
 async def _filled(part: Part, allowed: Allowed) -> Part:

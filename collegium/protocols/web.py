@@ -22,6 +22,7 @@ from collegium.errors import (
 )
 from collegium.protocols.clients import Client, Clients, QuotaExceeded, Unauthorised
 from collegium.protocols.hub import Busy, Running, log_bug
+from collegium.protocols.messages import RUN_HEADER
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -32,9 +33,6 @@ MOST_BYTES = 1 << 20
 
 KEEP_ALIVE = 15.0
 """Seconds of silence after which a stream shows that it is still there."""
-
-RUN_HEADER = "collegium-run"
-"""The header that names the run, in a reply; in a request, the run that it is made for."""
 
 GONE = "the client disconnected; the run was stopped"
 
