@@ -162,7 +162,7 @@ class Executor(AgentExecutor):
                 self._runs[task] = (running, seen)
                 await updater.requires_input(_said(event.detail, task, session))
                 return  # the answer comes as another message of the same task
-        del self._runs[task]
+        ours = self._runs.pop(task, None) is not None  # else cancel() has told of the end already
         if running.state == "completed":
             for number, part in enumerate(running.parts):
                 await updater.add_artifact(
@@ -178,14 +178,16 @@ class Executor(AgentExecutor):
         elif running.state == "failed":
             reason = sentence_of(running.error) if running.error else "it failed"
             await updater.failed(_said(reason, task, session))
+        elif ours:
+            await updater.cancel()
 
     async def cancel(self, context: RequestContext, event_queue: EventQueue) -> None:
         """Stop the run of a task."""
         task, session = context.task_id or "", context.context_id or ""
         running, _ = self._runs.pop(task, (None, 0))
+        await TaskUpdater(event_queue, task, session).cancel()
         if running is not None:
             await running.stop("the client cancelled the task; the run was stopped")
-        await TaskUpdater(event_queue, task, session).cancel()
 
 
 def _said(text: str, task: str, session: str) -> pb.Message:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -119,6 +122,34 @@ class Served:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+
+
+@contextmanager
+def on_a_socket(app: Any) -> Iterator[str]:
+    """An application of another package, served by a thread of this process; gives its address."""
+    import uvicorn
+
+    bound = socket.socket()
+    bound.bind(("127.0.0.1", 0))
+    config = uvicorn.Config(app, log_level="error", lifespan="on", ws="none")
+    server = uvicorn.Server(config)
+    server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]}, daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    try:
+        yield "http://{}:{}".format(*bound.getsockname())
+    finally:
+        server.should_exit = True
+        thread.join(5)
+        server.force_exit = True
+
+
+@pytest.fixture
+def peer() -> Callable[[Any], Any]:
+    """Serves the application of a peer: ``with peer(app) as address``."""
+    return on_a_socket
 
 
 @pytest.fixture(scope="session")
