@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import subprocess
@@ -150,6 +151,63 @@ def on_a_socket(app: Any) -> Iterator[str]:
 def peer() -> Callable[[Any], Any]:
     """Serves the application of a peer: ``with peer(app) as address``."""
     return on_a_socket
+
+
+@pytest.fixture(scope="session")
+def peers() -> Path:
+    """The Python in which packages live that want other releases than ours: make peers."""
+    root = Path(__file__).parents[2]
+    python = Path(os.environ.get("COLLEGIUM_PEERS") or root / "out" / "peers" / "bin" / "python")
+    if not python.exists():
+        pytest.skip("no environment with acp-sdk and anp; make it with: make peers")
+    return python
+
+
+class Program:
+    """A peer's program: prints where it answers, or what it found."""
+
+    def __init__(self, python: Path, name: str, *arguments: str) -> None:
+        file = Path(__file__).with_name("peers") / f"{name}.py"
+        self.process = subprocess.Popen(
+            [str(python), str(file), *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONPATH": ""},
+        )
+
+    def line(self) -> str:
+        """The next line it prints."""
+        assert self.process.stdout is not None and self.process.stderr is not None
+        if line := self.process.stdout.readline():
+            return line.strip()
+        raise RuntimeError(self.process.stderr.read())
+
+    def found(self) -> Any:
+        """What it found: the JSON on its last line."""
+        out, err = self.process.communicate(timeout=60)
+        if self.process.returncode:
+            raise RuntimeError(err)
+        return json.loads(out.strip().splitlines()[-1])
+
+    def stop(self) -> None:
+        """End it."""
+        self.process.kill()
+        self.process.wait()
+
+
+@pytest.fixture(scope="module")
+def program(peers: Path) -> Iterator[Callable[..., Program]]:
+    """Starts programs of peers."""
+    started: list[Program] = []
+
+    def start(name: str, *arguments: str) -> Program:
+        started.append(Program(peers, name, *arguments))
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.stop()
 
 
 @pytest.fixture(scope="session")
