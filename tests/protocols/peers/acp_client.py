@@ -73,4 +73,4 @@ async def resume(address: str) -> None:
 if sys.argv[1] == "resume":
     asyncio.run(resume(sys.argv[2]))
 else:
-    asyncio.run(main(*sys.argv[1:]))
+    asyncio.run(main(*sys.argv[2:]))
