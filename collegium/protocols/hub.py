@@ -310,6 +310,10 @@ class Hub:
         parse_system(name)
         return name
 
+    def system(self, name: str) -> System:
+        """The system of a name that :meth:`find` gave."""
+        return self.systems.get(name) or parse_system(name)[0]
+
     def start(
         self,
         messages: Sequence[Message],
@@ -353,7 +357,7 @@ class Hub:
             choices=wish.choices,
             tools=tuple(t.spec.name for t in self.tools),
         )
-        chosen = self.systems.get(system) or parse_system(system)[0]
+        chosen = self.system(system)
         chosen.bind(wish.parameters)
         chosen.require(task)
         running = Running(system, protocol=protocol, client=client, session=session, sent=sent)

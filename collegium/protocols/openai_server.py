@@ -44,7 +44,7 @@ from collegium.protocols.web import (
     sse,
     status_of,
 )
-from collegium.systems import parse_system, systems
+from collegium.systems import systems
 
 
 def routes(hub: Hub) -> list[Route]:
@@ -120,7 +120,7 @@ def _start(
         protocol=protocol,
         client=client_of(request),
         parent=parent_of(request),
-        wish=wish_of(body, set(parse_system(system)[0].parameters)),
+        wish=wish_of(body, set(hub.system(system).parameters)),
     )
 
 
