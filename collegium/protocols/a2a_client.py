@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
+import httpx
+
 from collegium.errors import ModelError, missing_extra
 from collegium.kernel.trace import current_run
 from collegium.protocols.a2a_wire import (
@@ -97,16 +99,22 @@ class A2AClient:
 
     async def _read_card(self) -> dict[str, Any]:
         if self._card is None:
-            for path in CARDS:
-                reply = await self._web.http.get(f"{self._web.url}{path}")
-                if reply.status_code == 200:
-                    break
+            new, old = (f"{self._web.url}{path}" for path in CARDS)
+            reply = await self._fetched(new)
+            if reply.status_code == 404:
+                reply = await self._fetched(old)
             self._web.raise_for(reply)
-            card = self._web._json(reply.content, self._web.url)
+            card = self._web.decoded(reply.content, self._web.url)
             if not isinstance(card, dict):
                 raise ModelError(f"{self._web.url} has no agent card.")
             self._card = card
         return self._card
+
+    async def _fetched(self, url: str) -> httpx.Response:
+        try:
+            return await self._web.http.get(url)
+        except httpx.HTTPError as error:
+            raise self._web.unreachable(error) from None
 
     def _interface(self, card: Mapping[str, Any]) -> tuple[str, str, str]:
         """Address, binding and version to speak by."""
@@ -218,7 +226,7 @@ class _Progress:
     def take(self, event: Mapping[str, Any]) -> None:
         """Take in one event, in either version's form."""
         if kind := event.get("kind"):  # 0.3
-            event = {OLD_KINDS.get(kind, kind): event}
+            event = {OLD_KINDS.get(str(kind), str(kind)): event}
         if message := event.get("message"):
             self._said += read_message(message).parts
             self.state = "completed"

@@ -91,7 +91,7 @@ class _Contexts(DefaultServerCallContextBuilder):
         client = request.scope["state"]["client"]
         context.user = _Caller(client.name)
         headers = {k: v for k, v in request.headers.items() if k != "authorization"}
-        context.state |= {"client": client, "headers": headers}
+        context.state.update(client=client, headers=headers)
         return context
 
 

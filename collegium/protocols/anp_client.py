@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -179,7 +179,7 @@ class ANPClient:
             result = _result(event) if "method" not in event else result
         return result
 
-    async def _stream(self, method: str, params: dict[str, Any]) -> Any:
+    async def _stream(self, method: str, params: dict[str, Any]) -> AsyncIterator[Any]:
         assert self._web is not None
         body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
         headers = {**self._headers(self._rpc), "accept": "text/event-stream, application/json"}

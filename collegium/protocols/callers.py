@@ -169,7 +169,7 @@ class Web:
         except httpx.HTTPError as error:
             raise self.unreachable(error) from None
         self.raise_for(reply)
-        return self._json(reply.content, url)
+        return self.decoded(reply.content, url)
 
     async def stream(self, url: str, body: Any, **options: Any) -> AsyncIterator[Any]:
         """The server-sent events that come back, as JSON; a plain reply counts as one."""
@@ -180,18 +180,23 @@ class Web:
                     await reply.aread()
                     self.raise_for(reply)
                 if "text/event-stream" not in reply.headers.get("content-type", ""):
-                    yield self._json(await reply.aread(), url)
+                    yield self.decoded(await reply.aread(), url)
                     return
                 async for line in reply.aiter_lines():
                     if line.startswith("data:") and line[5:].strip() != "[DONE]":
-                        yield self._json(line[5:].strip().encode(), url)
+                        yield self.decoded(line[5:].strip().encode(), url)
         except httpx.HTTPError as error:
             raise self.unreachable(error) from None
 
     def _named(self, options: dict[str, Any]) -> dict[str, Any]:
         return {**options, "headers": {**parent_headers(), **(options.get("headers") or {})}}
 
-    def _json(self, content: bytes, url: str) -> Any:
+    def decoded(self, content: bytes, url: str) -> Any:
+        """What an address answered, as JSON.
+
+        Raises:
+            ModelError: It is none.
+        """
         try:
             return msgspec.json.decode(content)
         except msgspec.DecodeError:

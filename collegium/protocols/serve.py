@@ -17,6 +17,8 @@ from collegium.protocols.clients import Clients
 from collegium.protocols.hub import Hub
 from collegium.protocols.web import MOST_BYTES, Gate, Json, is_loopback
 
+PAPER = "interop"
+
 Protocol = Literal["openai", "mcp", "a2a", "acp", "anp"]
 
 PROTOCOLS: tuple[Protocol, ...] = ("openai", "mcp", "a2a", "acp", "anp")
