@@ -18,6 +18,7 @@ from collegium.commands.app import apps
 from collegium.commands.ecosystem import ecosystem
 from collegium.commands.group import Commands
 from collegium.commands.guard import guards
+from collegium.commands.interop import interop
 from collegium.commands.kernels import kernels
 from collegium.commands.registry import registries
 from collegium.commands.routes import optimise
@@ -54,6 +55,7 @@ app.add_typer(kernels, name="kernel", rich_help_panel=TRY)
 app.add_typer(guards, name="guard", rich_help_panel=TRY)
 app.add_typer(taxonomies, name="taxonomy", rich_help_panel=LOOK)
 app.add_typer(tool_servers, name="tools", rich_help_panel=TRY)
+app.add_typer(interop, name="interop", rich_help_panel=LOOK)
 app.add_typer(registries, name="registry", rich_help_panel=LOOK)
 app.add_typer(optimise, name="optimise", rich_help_panel=LOOK)
 app.command(rich_help_panel=LOOK)(ecosystem)

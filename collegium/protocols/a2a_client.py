@@ -23,6 +23,9 @@ from collegium.protocols.messages import RUN_KEY, Message, Part
 
 CARDS = ("/.well-known/agent-card.json", "/.well-known/agent.json")
 
+ID_SECONDS = 2.0
+"""How long a call that is given up waits for the id of the task that it began."""
+
 OLD_KINDS = {"status-update": "statusUpdate", "artifact-update": "artifactUpdate"}
 
 
@@ -82,13 +85,26 @@ class A2AClient:
             collegium_system=self._web.fragment,
         )
         progress = _Progress(on_text)
-        try:
+
+        async def follow() -> None:
             async for event in self._events(url, binding, version, told):
                 progress.take(event)
+
+        work = asyncio.ensure_future(follow())
+        try:
+            await asyncio.shield(work)
         except asyncio.CancelledError:
-            if progress.task:
-                await asyncio.shield(self._cancel(url, binding, version, progress.task))
+            # A task lives on without us, so it must be cancelled, and for that its id is needed:
+            # it may be on its way.
+            named = asyncio.ensure_future(progress.named.wait())
+            await asyncio.wait({work, named}, timeout=ID_SECONDS, return_when="FIRST_COMPLETED")
+            named.cancel()
+            if progress.task and not work.done():
+                await self._cancel(url, binding, version, progress.task)
             raise
+        finally:
+            work.cancel()
+            await asyncio.gather(work, return_exceptions=True)
         return progress.answer()
 
     async def aclose(self) -> None:
@@ -222,6 +238,7 @@ class _Progress:
         self._artifacts: dict[str, list[Part]] = {}
         self._said: list[Part] = []
         self._on_text = on_text
+        self.named = asyncio.Event()
 
     def take(self, event: Mapping[str, Any]) -> None:
         """Take in one event, in either version's form."""
@@ -240,6 +257,8 @@ class _Progress:
             self._status(update)
         elif update := event.get("artifactUpdate"):
             self._keep(update.get("artifact") or {}, append=bool(update.get("append")))
+        if self.task:
+            self.named.set()
 
     def _status(self, holder: Mapping[str, Any]) -> None:
         status = holder.get("status") or {}

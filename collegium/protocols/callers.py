@@ -130,7 +130,10 @@ class Web:
         token = os.environ.get(ADDRESS_KEY, "") if token is None else token
         headers = {"authorization": f"Bearer {token}"} if token else {}
         timeout = httpx.Timeout(30, read=SECONDS)
-        self.http = httpx.AsyncClient(headers=headers, timeout=timeout, trust_env=False)
+        self.secure = parts.scheme == "https"  # reading all certificates takes a while
+        self.http = httpx.AsyncClient(
+            headers=headers, timeout=timeout, trust_env=False, verify=self.secure
+        )
 
     @property
     def origin(self) -> str:

@@ -123,7 +123,7 @@ class _Connection:
         if "authorization" in self._web.http.headers:
             headers["authorization"] = self._web.http.headers["authorization"]
         timeout = httpx2.Timeout(30, read=None)
-        self._http = httpx2.AsyncClient(headers=headers, timeout=timeout)
+        self._http = httpx2.AsyncClient(headers=headers, timeout=timeout, verify=self._web.secure)
         transport = streamable_http_client(self._web.url, http_client=self._http)
         self._client = mcp.Client(transport, mode=self._revision)
         try:
