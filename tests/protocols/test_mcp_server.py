@@ -191,15 +191,33 @@ async def test_cancelling_a_call_stops_its_run(sleeper, mode: str) -> None:
 
 
 @pytest.mark.must_show("interop", 1)
-async def test_a_subscription_tells_when_a_run_is_over(server) -> None:
-    wire = Wire(f"{server.address}/mcp")
-    await wire.post("initialize", _hello(HANDSHAKES[0]))
-    await wire.post("notifications/initialized", notify=True)
-    answer = await wire.post("resources/subscribe", {"uri": "collegium://runs/none/trace"})
-    assert answer["result"] == {}
-    answer = await wire.post("resources/unsubscribe", {"uri": "collegium://runs/none/trace"})
-    assert answer["result"] == {}
-    await wire.http.aclose()
+@pytest.mark.filterwarnings("ignore:resources/")  # older revisions have it
+@pytest.mark.parametrize("mode", ["auto", "legacy"])
+async def test_a_subscription_tells_when_a_run_is_over(sleeper, mode: str) -> None:
+    before = {row.id for row in sleeper.runs()}
+    told: asyncio.Queue[str] = asyncio.Queue()
+
+    async def heard(message: Any) -> None:
+        if getattr(message, "method", "") == "notifications/resources/updated":
+            told.put_nowait(str(message.params.uri))
+
+    url = f"{sleeper.address}/mcp"
+    async with mcp.Client(url, mode=mode, message_handler=heard) as client:
+        call = asyncio.create_task(client.call_tool("run", {"task": "sleep"}))
+        while not (new := [r.id for r in sleeper.runs() if r.id not in before]):
+            await asyncio.sleep(0.02)
+        uri = f"collegium://runs/{new[0]}/trace"
+        if mode == "legacy":
+            await client.session.subscribe_resource(uri)
+            call.cancel()
+            assert await asyncio.wait_for(told.get(), 10) == uri
+            await client.session.unsubscribe_resource(uri)
+        else:
+            async with client.listen(resource_subscriptions=[uri]) as events:
+                call.cancel()
+                event = await asyncio.wait_for(anext(aiter(events)), 10)
+            assert event.uri == uri
+        await asyncio.gather(call, return_exceptions=True)
 
 
 async def test_somebody_elses_trace_is_not_shown(serve, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,6 +16,7 @@ from collegium.kernel import Kernel, Limits, ToolCall
 from collegium.kernel.toolcalls import answer_calls
 from collegium.models import ScriptedModel
 from collegium.protocols.mcp_client import MCPClient
+from collegium.protocols.messages import said
 from collegium.tools import Pins, mcp_tools
 from collegium.tools.mcp import mcp_told
 from collegium.tools.servers import server_of
@@ -146,6 +148,31 @@ async def test_a_server_of_a_revision_that_nobody_knows(
     with peer(adder()) as address, pytest.raises(ToolError, match="1999-01-01"):
         async with mcp_tools(f"{address}/mcp", revision="legacy"):
             pass
+
+
+@pytest.mark.must_show("interop", 1)
+@pytest.mark.parametrize("revision", ["auto", "legacy"])
+async def test_a_call_that_is_given_up_ends_over_there(peer: Peer, revision: str) -> None:
+    server, woken, begun = MCPServer("sleeper"), threading.Event(), threading.Event()
+
+    @server.tool()
+    async def sleep(task: str) -> str:
+        "Sleep."
+        begun.set()
+        try:
+            await asyncio.sleep(30)
+        except BaseException:
+            woken.set()
+            raise
+        return task
+
+    with peer(server.streamable_http_app()) as address:
+        client = MCPClient(f"{address}/mcp", revision=revision)
+        work = asyncio.create_task(client.ask([said("now")]))
+        assert await asyncio.to_thread(begun.wait, 10)
+        work.cancel()
+        await asyncio.gather(work, return_exceptions=True)
+        assert await asyncio.to_thread(woken.wait, 5)
 
 
 def only_speaks(version: str, monkeypatch: pytest.MonkeyPatch) -> None:
