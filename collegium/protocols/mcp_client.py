@@ -45,7 +45,7 @@ class MCPClient:
         async with self._client() as client:
             name, arguments = self._chosen((await client.list_tools()).tools, text)
 
-            async def progress(done: float, total: float | None, message: str | None) -> None:
+            async def hear(progress: float, total: float | None, message: str | None) -> None:
                 if on_text and message:
                     on_text(f"{message}\n")
 
@@ -53,7 +53,7 @@ class MCPClient:
             result = await client.call_tool(
                 name,
                 arguments,
-                progress_callback=progress,
+                progress_callback=hear,
                 meta={RUN_KEY: run} if run else None,  # type: ignore[arg-type]
             )
         said = "\n".join(str(b.text) for b in result.content if b.type == "text")

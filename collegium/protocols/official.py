@@ -49,11 +49,11 @@ def _mcp_client(here: Ground) -> dict[str, Check]:
     async def stream() -> None:
         heard: list[str] = []
 
-        async def progress(done: float, total: float | None, message: str | None) -> None:
+        async def hear(progress: float, total: float | None, message: str | None) -> None:
             heard.append(message or "")
 
         async with mcp.Client(url) as client:
-            await client.call_tool("run", {"task": ASKED}, progress_callback=progress)
+            await client.call_tool("run", {"task": ASKED}, progress_callback=hear)
         assert heard
 
     async def cancel() -> None:
