@@ -156,9 +156,16 @@ class A2AClient:
             from a2a.utils.signing import SignatureVerificationError, create_signature_verifier
             from google.protobuf.json_format import ParseDict
             from jwt.api_jwk import PyJWKSet
+            from jwt.exceptions import PyJWTError
         except ImportError:
             raise missing_extra("serve", "checking the signature of an agent card") from None
-        keys = PyJWKSet.from_dict(await self._web.get(f"{self._web.origin}/.well-known/jwks.json"))
+        shown = await self._web.get(f"{self._web.origin}/.well-known/jwks.json")
+        try:
+            keys = PyJWKSet.from_dict(shown)
+        except (PyJWTError, AttributeError, TypeError):
+            raise ModelError(
+                f"the card of {self._web.url} is signed, but no key is shown."
+            ) from None
         by_name = {key.key_id: key for key in keys.keys}
 
         def provide(kid: str | None, jku: str | None) -> Any:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import OrderedDict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -48,7 +49,7 @@ from collegium.protocols.a2a_wire import (
     write_part,
 )
 from collegium.protocols.clients import Clients
-from collegium.protocols.hub import Hub, Running
+from collegium.protocols.hub import KEPT, Hub, Running
 from collegium.protocols.messages import RUN_HEADER, RUN_KEY, CallEnded, StateChanged, said
 from collegium.protocols.serve import Mounted
 from collegium.protocols.signing import ALGORITHM, b64url, jwk
@@ -101,11 +102,13 @@ class Executor(AgentExecutor):
     Args:
         hub: Starts them.
         allowed: Which addresses in messages are followed.
+        tasks: Where the package keeps tasks; the oldest are forgotten.
     """
 
-    def __init__(self, hub: Hub, allowed: Allowed) -> None:
-        self._hub, self._allowed = hub, allowed
+    def __init__(self, hub: Hub, allowed: Allowed, tasks: InMemoryTaskStore) -> None:
+        self._hub, self._allowed, self._tasks = hub, allowed, tasks
         self._runs: dict[str, tuple[Running, int]] = {}
+        self._kept: OrderedDict[str, ServerCallContext] = OrderedDict()
 
     async def execute(self, context: RequestContext, event_queue: EventQueue) -> None:
         """Begin a run, or go on with one that asked something."""
@@ -119,6 +122,7 @@ class Executor(AgentExecutor):
             running, seen = self._runs[task]
             running.tell(read_message(told).text)
         else:
+            await self._remember(task, context.call_context)
             status = pb.TaskStatus(state=pb.TaskState.TASK_STATE_SUBMITTED)
             await event_queue.enqueue_event(
                 pb.Task(id=task, context_id=session, status=status, history=[message])
@@ -130,6 +134,13 @@ class Executor(AgentExecutor):
                 return
             seen = 0
         await self._follow(running, seen, updater, task, session)
+
+    async def _remember(self, task: str, context: ServerCallContext) -> None:
+        """Keep a task for a while: at least until as many others have come after it."""
+        self._kept[task] = context
+        while len(self._kept) > KEPT and next(iter(self._kept)) not in self._runs:
+            oldest, whose = self._kept.popitem(last=False)
+            await self._tasks.delete(oldest, whose)
 
     async def _start(self, context: RequestContext, told: Any, session: str) -> Running:
         metadata = {**context.metadata, **(told.get("metadata") or {})}
@@ -262,9 +273,10 @@ def mount(hub: Hub, clients: Clients, address: str, allowed: Allowed, key: Any) 
     sign(card)
     configs = InMemoryPushNotificationConfigStore()
     http = httpx.AsyncClient(timeout=10, follow_redirects=False)
+    tasks = InMemoryTaskStore()
     handler = DefaultRequestHandlerV2(
-        agent_executor=Executor(hub, allowed),
-        task_store=InMemoryTaskStore(),
+        agent_executor=Executor(hub, allowed, tasks),
+        task_store=tasks,
         agent_card=card,
         extended_agent_card=card,
         push_config_store=configs,

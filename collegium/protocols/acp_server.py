@@ -7,6 +7,7 @@ https://agentcommunicationprotocol.dev
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import AsyncIterator
 from typing import Any, Literal
 from uuid import UUID
@@ -24,7 +25,7 @@ from collegium.protocols.acp_wire import (
     write_message,
     write_part,
 )
-from collegium.protocols.hub import Hub, Running
+from collegium.protocols.hub import KEPT, Hub, Running
 from collegium.protocols.messages import (
     RUN_HEADER,
     RUN_KEY,
@@ -85,7 +86,7 @@ def routes(hub: Hub, allowed: Allowed) -> list[Route]:
         hub: Starts the runs.
         allowed: Which addresses in messages are followed.
     """
-    sessions: dict[tuple[str, str], list[str]] = {}
+    sessions: OrderedDict[tuple[str, str], list[str]] = OrderedDict()
 
     async def ping(_: Request) -> Any:
         return Json({})
@@ -117,6 +118,9 @@ def routes(hub: Hub, allowed: Allowed) -> list[Route]:
         )
         if session:
             sessions.setdefault((client.name, str(session)), []).append(running.id)
+            sessions.move_to_end((client.name, str(session)))
+            while len(sessions) > KEPT:
+                sessions.popitem(last=False)
         await running.begun()
         return await _reply(request, running, asked.mode, 0)
 

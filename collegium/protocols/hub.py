@@ -49,6 +49,9 @@ PATIENCE = 3600.0
 MOST = 4096
 """Runs at the same time."""
 
+SILENT = ("openai-chat", "openai-responses", "mcp")
+"""Protocols in which a run cannot put a question to its client."""
+
 
 _log = logging.getLogger("collegium.serve")
 
@@ -422,6 +425,8 @@ class Hub:
             "request": running.id,
             "parent": parent,
         }
+        # Where a client cannot be asked, nobody is there: to a policy that is a no.
+        human = None if running.protocol in SILENT else running.ask
         limits = msgspec.structs.replace(self.limits, tokens=min(tokens, default=None))
         try:
             if running.system in self._relays:
@@ -439,7 +444,7 @@ class Hub:
                     on_event=ended,
                     on_begin=begun,
                     origin=origin,
-                    human=running.ask,
+                    human=human,
                 )
             else:
                 running.result = await arun(
@@ -459,7 +464,7 @@ class Hub:
                     on_event=ended,
                     on_begin=begun,
                     origin=origin,
-                    human=running.ask,
+                    human=human,
                 )
                 done = running.result
                 if done.limited and not done.calls and not done.blocked:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from contextlib import suppress
 from typing import Any
 
 import mcp_types as types
@@ -34,6 +35,9 @@ URI = "collegium://runs/{run}/trace"
 
 TRACE_TYPE = "application/jsonl"
 
+MOST_WATCHED = 4096
+"""Resources that may be subscribed to at the same time."""
+
 LISTED = 50
 """How many runs the list of resources shows."""
 
@@ -57,10 +61,9 @@ def make_server(hub: Hub, clients: Clients) -> Server[Any]:
     async def tell(uri: str) -> None:
         await bus.publish(ResourceUpdated(uri))
         for session in list(watched.get(uri, ())):
-            try:
+            with suppress(Exception):  # the package raises what its transport does: it has gone
                 await session.send_resource_updated(uri)
-            except Exception:  # the package raises what its transport does: this client has gone
-                watched[uri].discard(session)
+        watched.pop(uri, None)  # a run ends once
 
     def ended(running: Running) -> None:
         if running.run:
@@ -87,8 +90,6 @@ def make_server(hub: Hub, clients: Clients) -> Server[Any]:
                     calls += 1
                     who = event.event.call.agent
                     await ctx.session.report_progress(calls, None, f"{who}: {event.event.kind}")
-                if running.question:
-                    await running.stop("the run asked the user, whom an MCP tool call cannot reach")
         except asyncio.CancelledError:
             await running.stop("the client cancelled the call; the run was stopped")
             raise
@@ -122,6 +123,8 @@ def make_server(hub: Hub, clients: Clients) -> Server[Any]:
         return types.ReadResourceResult(contents=[content])
 
     async def subscribe(ctx: Context, params: types.SubscribeRequestParams) -> types.EmptyResult:
+        if len(watched) >= MOST_WATCHED:
+            raise MCPError(types.INVALID_REQUEST, "there are too many subscriptions")
         watched.setdefault(str(params.uri), set()).add(ctx.session)
         return types.EmptyResult()
 

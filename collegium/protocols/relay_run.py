@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from collegium.api import Run
-from collegium.errors import CollegiumError
+from collegium.errors import BadInput, CollegiumError
 from collegium.guard import Guarding, Policy, run_limits
 from collegium.kernel import Event, Kernel, Limits, RunStore
 from collegium.kernel.kernel import OnText
@@ -18,6 +18,10 @@ from collegium.protocols.callers import Caller
 from collegium.protocols.messages import Message
 from collegium.protocols.relay import NoModel, Relay, Relayed, driver, relayed, spent
 from collegium.systems import Result
+
+
+async def _nobody(question: str) -> str:
+    raise BadInput(f"the agent asked something back, which nobody can answer here: {question}")
 
 
 async def pass_on(
@@ -34,7 +38,7 @@ async def pass_on(
     on_event: Callable[[Event], None],
     on_begin: Callable[[str, Kernel], None],
     origin: Mapping[str, Any],
-    human: Callable[[str], Awaitable[str]],
+    human: Callable[[str], Awaitable[str]] | None,
 ) -> tuple[Run, Relayed]:
     """Have an agent elsewhere answer, as a run of ours.
 
@@ -51,7 +55,7 @@ async def pass_on(
         on_event: Called with every call that ended.
         on_begin: Called with the run's id and its kernel.
         origin: On whose behalf it runs.
-        human: Answers the agent's questions.
+        human: Answers the agent's questions; None: nobody does.
 
     Raises:
         ModelError: The agent failed, or cannot be reached.
@@ -78,7 +82,7 @@ async def pass_on(
     status = "interrupted"
     outside = current_run.set(run)
     try:
-        done = await relayed(kernel, caller, to, messages, source=source, ask=human)
+        done = await relayed(kernel, caller, to, messages, source=source, ask=human or _nobody)
         status = "done"
     except CollegiumError:
         status = "failed"

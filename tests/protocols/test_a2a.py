@@ -306,14 +306,23 @@ async def test_a_forged_card_is_refused(server, peer) -> None:
     with pytest.raises(ModelError, match="not what was signed"):
         await client.describe()
 
+    shown: dict[str, Any] = {"keys": []}
+
+    def told(path: str) -> Any:
+        return shown if "jwks" in path else card
+
     async def copied(scope: Any, receive: Any, send: Any) -> None:
-        text = json.dumps(card).replace(server.address, address)
+        text = json.dumps(told(scope["path"])).replace(server.address, address)
         await Response(text, media_type="application/json")(scope, receive, send)
 
     late = Late()
     late.app = copied
-    with peer(late) as address, pytest.raises(ModelError, match="keys of another host"):
-        await A2AClient(address).describe()
+    with peer(late) as address:
+        with pytest.raises(ModelError, match="no key is shown"):
+            await A2AClient(address).describe()
+        shown["keys"] = httpx.get(f"{server.address}/.well-known/jwks.json").json()["keys"]
+        with pytest.raises(ModelError, match="keys of another host"):
+            await A2AClient(address).describe()
 
 
 async def test_a_card_that_sends_callers_elsewhere_is_refused(peer) -> None:

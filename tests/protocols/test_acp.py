@@ -15,6 +15,7 @@ from collegium.errors import ModelError
 from collegium.kernel import Kernel, RunStore
 from collegium.protocols import Clients, Hub, Message, Part, application, said, serving
 from collegium.protocols.acp_client import ACPClient
+from collegium.protocols.callers import open_caller
 from collegium.systems import Result, system
 from collegium.tasks.task import Task
 
@@ -46,7 +47,7 @@ async def asking(scripts: Path, tmp_path: Path) -> AsyncIterator[str]:
     hub = Hub(["asker"], model=f"script:{scripts}:words", store=store)
 
     def app(address: str) -> Any:
-        protocols = ("acp", "a2a", "anp")
+        protocols = ("openai", "mcp", "acp", "a2a", "anp")
         return application(hub, protocols, clients=clients, host="127.0.0.1", address=address)
 
     async with serving(app) as address:
@@ -107,6 +108,24 @@ async def test_an_await_is_answered_under_the_same_id(asking: str) -> None:
         assert second["output"][0]["parts"][0]["content"] == "You chose the red one"
         again = await http.post(f"/runs/{first['run_id']}", json=told)
         assert again.status_code == 403
+
+
+@pytest.mark.parametrize("name", ["a2a:{}", "acp:{}", "anp:{}"])
+async def test_a_question_can_be_asked_over(asking: str, name: str) -> None:
+    caller = open_caller(name.format(asking))
+    first = await caller.ask([said("which?")])
+    assert (first.state, first.question) == ("awaiting", "Which one?")
+    second = await caller.ask([said("the red one")], task=first.task)
+    assert (second.state, second.text) == ("completed", "You chose the red one")
+    await caller.aclose()
+
+
+@pytest.mark.parametrize("name", ["openai:{}/v1", "mcp:{}/mcp"])
+async def test_a_question_cannot_be_asked_over(asking: str, name: str) -> None:
+    caller = open_caller(name.format(asking))
+    with pytest.raises(ModelError, match="nobody can answer"):
+        await caller.ask([said("which?")])
+    await caller.aclose()
 
 
 def test_sessions(server) -> None:
