@@ -28,7 +28,7 @@ endif
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test bench docs lint types format record status clean
+.PHONY: help demo test peers bench docs lint types format record status clean
 
 help: ## List the commands
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /\1	/' | expand -t 10
@@ -61,10 +61,23 @@ demo: $(VENV)/.installed-demo ## Compare three systems on real questions with th
 	@$(BIN)/collegium compare $(SYSTEMS) --on $(BENCHMARK) --limit $(QUESTIONS) --seed $(SEED) --model $(MODEL) --fast --workers 4 --curve --out $(OUT)
 
 test: $(VENV)/.installed ## Run all tests, those with a model too
+	@$(MAKE) --no-print-directory peers || echo "Without acp-sdk and anp, tests that need them are skipped."
 	@for model in $(TEST_MODELS); do \
 	  $(BIN)/collegium models pull $$model || echo "Without $$model, tests that need it are skipped."; \
 	done
 	@$(BIN)/python -m pytest $(ARGS) || [ $$? -eq 5 ]
+
+# The packages of ACP and ANP want other releases of libraries that we use, so they get an
+# environment of their own; the tests speak to them over sockets.
+PEERS ?= out/peers
+
+$(PEERS)/.installed:
+	@$(PYTHON) -m venv $(PEERS)
+	@$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check \
+	  'acp-sdk==1.0.3' 'anp[api]==1.0.7' 'uvicorn<0.36'
+	@touch $@
+
+peers: $(PEERS)/.installed ## Install the packages of other protocols that the tests speak to
 
 # Concordia wants other releases of libraries that we use, so it gets an environment of its own.
 CONCORDIA ?= out/concordia

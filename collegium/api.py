@@ -15,6 +15,7 @@ from collegium.kernel import Call, Event, Kernel, Limits, RunStore, Tool, Unpars
 from collegium.kernel.kernel import Driver, Interceptor, OnText
 from collegium.kernel.store import default_path
 from collegium.kernel.toolbox import Toolbox
+from collegium.kernel.trace import current_run
 from collegium.models import open_model
 from collegium.systems import Result, parse_system
 from collegium.systems.solve import solve
@@ -102,6 +103,8 @@ async def arun(
     store: RunStore | Path | None = None,
     on_text: OnText | None = None,
     on_event: Callable[[Event], None] | None = None,
+    on_begin: Callable[[str, Kernel], None] | None = None,
+    origin: Mapping[str, Any] | None = None,
     human: Callable[[str], Awaitable[str]] | None = None,
 ) -> Run:
     """Run a system on a task.
@@ -127,6 +130,9 @@ async def arun(
         store: The run store or its path; None: the user's own.
         on_text: Called with pieces of text as they are written.
         on_event: Called with every finished call.
+        on_begin: Called with the run's id and its kernel before the first call.
+        origin: On whose behalf it runs, kept with the run; ``parent`` is the id of the run that
+            asked for this one, by default the one it is started from.
         human: Answers questions to the user.
 
     Raises:
@@ -177,6 +183,9 @@ async def arun(
         "seed": seed,
         **({"policy": msgspec.to_builtins(policy)} if policy is not None else {}),
     }
+    origin = {"parent": current_run.get(), **(origin or {})}
+    if any(origin.values()):
+        spec["origin"] = {key: value for key, value in origin.items() if value}
     run = opened.begin("run", "", spec)
     sinks = [opened.sink(run, system, task.id)]
     if on_event:
@@ -195,7 +204,10 @@ async def arun(
     )
     if guarding is not None:
         guarding.bind(kernel, task.text)
+    if on_begin is not None:
+        on_begin(run, kernel)
     status = "interrupted"
+    outside = current_run.set(run)
     try:
         solved = await solve(chosen, task, kernel, parameters)
         status = "done"
@@ -203,6 +215,7 @@ async def arun(
         status = "failed"
         raise
     finally:
+        current_run.reset(outside)
         opened.finish(run, status)
         if opened is not store:
             opened.close()
@@ -276,6 +289,7 @@ async def acompare(
     budget: int | None = None,
     exact: bool = True,
     policy: Policy | Path | str | None = None,
+    servers: Sequence[str] = (),
     curve: bool = False,
     workers: int = 1,
     resume: bool = False,
@@ -298,6 +312,7 @@ async def acompare(
         budget: Tokens per question and system.
         exact: Bit-identical reruns on the embedded engine; False is faster.
         policy: What the agents of all systems may do, or a policy file; None: everything.
+        servers: Servers whose tools every system is given: ``mcp:COMMAND``, ``mcp:http://...``.
         curve: Rank even though spends differ, as points of a cost-accuracy curve.
         workers: Questions worked on at the same time.
         resume: Go on with the newest run of the same comparison.
@@ -326,6 +341,7 @@ async def acompare(
         exact=exact,
         scheduler=scheduler,
         policy=read_policy(policy),
+        servers=servers,
     )
     opened = store if isinstance(store, RunStore) else RunStore(store or default_path())
     try:

@@ -18,10 +18,12 @@ from collegium.commands.app import apps
 from collegium.commands.ecosystem import ecosystem
 from collegium.commands.group import Commands
 from collegium.commands.guard import guards
+from collegium.commands.interop import interop
 from collegium.commands.kernels import kernels
 from collegium.commands.registry import registries
 from collegium.commands.routes import optimise
 from collegium.commands.taxonomy import taxonomies
+from collegium.commands.tools import tools as tool_servers
 from collegium.commands.worlds import worlds
 
 TRY, LOOK = "Try and compare", "Look things up"
@@ -54,6 +56,8 @@ app.add_typer(kernels, name="kernel", rich_help_panel=TRY)
 app.add_typer(guards, name="guard", rich_help_panel=TRY)
 app.add_typer(worlds, name="world", rich_help_panel=TRY)
 app.add_typer(taxonomies, name="taxonomy", rich_help_panel=LOOK)
+app.add_typer(tool_servers, name="tools", rich_help_panel=TRY)
+app.add_typer(interop, name="interop", rich_help_panel=LOOK)
 app.add_typer(registries, name="registry", rich_help_panel=LOOK)
 app.add_typer(optimise, name="optimise", rich_help_panel=LOOK)
 app.command(rich_help_panel=LOOK)(ecosystem)
@@ -81,6 +85,23 @@ Fast = Annotated[
         "--fast",
         metavar="",
         help="Let agents share the embedded engine: quicker, not repeatable to the bit.",
+    ),
+]
+
+Servers = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--tools",
+        metavar="SERVER",
+        help="Give agents a server's tools: mcp:COMMAND or mcp:http://...; repeatable.",
+    ),
+]
+Sampling = Annotated[
+    bool,
+    typer.Option(
+        "--allow-sampling",
+        metavar="",
+        help="Let servers of tools ask the run's model, out of its budget.",
     ),
 ]
 
@@ -162,6 +183,8 @@ def run(
     cache: Cache = False,
     fast: Fast = False,
     policy: PolicyFile = None,
+    tools: Servers = None,
+    allow_sampling: Sampling = False,
     trace: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the trace to this file.")
     ] = None,
@@ -201,6 +224,8 @@ def run(
         cache=cache,
         fast=fast,
         policy=policy,
+        servers=tools or [],
+        sampling=allow_sampling,
         trace=trace,
         state=state,
         out_dir=out,
@@ -283,6 +308,7 @@ def compare(
     cache: Cache = False,
     fast: Fast = False,
     policy: PolicyFile = None,
+    tools: Servers = None,
     as_json: Json = False,
 ) -> None:
     """Compare systems on the same questions with the same model, seed and budget."""
@@ -308,10 +334,158 @@ def compare(
         cache=cache,
         fast=fast,
         policy=policy,
+        servers=tools or [],
         as_json=as_json,
     )
     if not measured:
         raise typer.Exit(1)
+
+
+@app.command(rich_help_panel=TRY)
+def serve(
+    systems: Annotated[
+        list[str],
+        typer.Argument(metavar="SYSTEM", help="What to serve; the first is the default."),
+    ],
+    model: Model = "local",
+    role: Roles = None,
+    protocol: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="openai, mcp, a2a, acp, anp or all; repeatable."),
+    ] = None,
+    policy: PolicyFile = None,
+    host: Annotated[
+        str, typer.Option(metavar="HOST", help="Where to listen; elsewhere needs a token.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(metavar="N", help="0 takes a free one.")] = 8400,
+    token_file: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Lines of NAME TOKEN [BUDGET]: who may come."),
+    ] = None,
+    budget: Annotated[
+        int | None, typer.Option(metavar="TOKENS", help="Tokens that each client may spend.")
+    ] = None,
+    max_tokens: Annotated[
+        int | None, typer.Option(metavar="N", help="Tokens that one run may spend.")
+    ] = None,
+    max_seconds: Annotated[
+        float | None, typer.Option(metavar="SECONDS", help="Seconds that one run may take.")
+    ] = None,
+    tools: Servers = None,
+    allow_sampling: Sampling = False,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="HOST", help="A host that messages may point to; repeatable. Default: none."
+        ),
+    ] = None,
+    resolve: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="HOST=ADDRESS",
+            help="Where the host of a did:wba identifier is reached; repeatable.",
+        ),
+    ] = None,
+    stdio: Annotated[
+        bool,
+        typer.Option("--stdio", metavar="", help="Speak MCP over standard input and output."),
+    ] = False,
+    only: Annotated[
+        bool,
+        typer.Option("--only", metavar="", help="Refuse systems that are not named here."),
+    ] = False,
+) -> None:
+    """Serve systems to other programs: OpenAI's protocols, MCP, A2A, ACP and ANP."""
+    from collegium.commands.serve import serve_systems
+    from collegium.kernel import Limits
+
+    serve_systems(
+        systems,
+        model=model,
+        roles=role or [],
+        protocols=protocol or [],
+        policy=policy,
+        host=host,
+        port=port,
+        token_file=token_file,
+        budget=budget,
+        limits=Limits(tokens=max_tokens, seconds=max_seconds),
+        only=only,
+        servers=tools or [],
+        sampling=allow_sampling,
+        stdio=stdio,
+        allowed=allow_host or [],
+        resolved=resolve or [],
+    )
+
+
+@app.command(rich_help_panel=TRY)
+def call(
+    url: Annotated[
+        str,
+        typer.Argument(
+            metavar="URL", help="An agent's address; a2a:, acp:, mcp: or anp: before it is quicker."
+        ),
+    ],
+    task: Annotated[
+        str | None,
+        typer.Argument(metavar="TASK", help="What it is to do; without it, say what it is."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Have an agent elsewhere work on a task, whatever protocol it speaks."""
+    from collegium.commands.call import call
+
+    call(url, task, as_json=as_json)
+
+
+@app.command(rich_help_panel=TRY)
+def gateway(
+    agent: Annotated[
+        list[str],
+        typer.Argument(metavar="NAME=AGENT", help="Agents elsewhere: helper=a2a:http://host."),
+    ],
+    protocol: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="What to speak: openai, mcp, a2a, acp, anp or all."),
+    ] = None,
+    policy: PolicyFile = None,
+    host: Annotated[
+        str, typer.Option(metavar="HOST", help="Where to listen; elsewhere needs a token.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(metavar="N", help="0 takes a free one.")] = 8401,
+    token_file: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Lines of NAME TOKEN [BUDGET]: who may come."),
+    ] = None,
+    budget: Annotated[
+        int | None, typer.Option(metavar="TOKENS", help="Tokens that each client may spend.")
+    ] = None,
+) -> None:
+    """Serve agents elsewhere on over other protocols; what cannot be said is listed."""
+    from collegium.commands.serve import serve_systems
+    from collegium.commands.show import pairs
+    from collegium.kernel import Limits
+
+    serve_systems(
+        [],
+        relays=pairs(agent, "an agent", "NAME=AGENT"),
+        model="local",
+        roles=[],
+        protocols=protocol or [],
+        policy=policy,
+        host=host,
+        port=port,
+        token_file=token_file,
+        budget=budget,
+        limits=Limits(),
+        only=True,
+        servers=[],
+        sampling=False,
+        stdio=False,
+        allowed=[],
+        resolved=[],
+    )
 
 
 @app.command(rich_help_panel=TRY)

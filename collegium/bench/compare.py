@@ -18,13 +18,14 @@ from collegium.bench.records import Outcome, Report
 from collegium.bench.summary import pair, rank, system_row
 from collegium.errors import BadInput, CollegiumError
 from collegium.guard import Compiled, Guarding, Policy, run_limits
-from collegium.kernel import Event, Limits, RunStore, Scheduler
+from collegium.kernel import Event, Limits, RunStore, Scheduler, Tool
 from collegium.kernel.scheduler import parse_scheduler
 from collegium.models import open_model
 from collegium.models.model import Model
 from collegium.systems import parse_system
 from collegium.tasks import load
 from collegium.tasks.task import Benchmark, Item
+from collegium.tools.servers import server_of, tools_of
 
 OnOutcome = Callable[[Outcome, bool], None]
 """Called with every outcome as it is there; the flag says that it came from the store."""
@@ -45,6 +46,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
             bit-identical; otherwise requests share it and prefixes are reused.
         scheduler: Who decides whose model call comes next, as users write it; None: nobody.
         policy: What the agents of every system may do; None: everything.
+        servers: Servers whose tools every system is given.
     """
 
     entries: tuple[Entry, ...]
@@ -57,6 +59,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     exact: bool
     scheduler: str | None = None
     policy: Policy | None = None
+    servers: tuple[str, ...] = ()
 
     @property
     def spec(self) -> dict[str, Any]:
@@ -76,6 +79,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
             "exact": self.exact,
             **({"scheduler": self.scheduler} if self.scheduler else {}),
             **({"policy": msgspec.to_builtins(self.policy)} if self.policy is not None else {}),
+            **({"servers": self.servers} if self.servers else {}),
         }
 
     @property
@@ -99,10 +103,12 @@ def plan(
     equal_generations: bool = False,
     scheduler: str | None = None,
     policy: Policy | None = None,
+    servers: Sequence[str] = (),
 ) -> Plan:
     """Check what is to be compared, before anything is paid for.
 
-    With ``equal_generations`` a comparison of unlike numbers of generations is refused.
+    With ``equal_generations`` a comparison of unlike numbers of generations is refused. The tools
+    of ``servers`` (``mcp:COMMAND``, ``mcp:http://...``) are given to every system.
 
     Raises:
         BadInput: A system, parameter, benchmark, file or number is wrong.
@@ -126,11 +132,13 @@ def plan(
                 "a scheduler shares the engine between calls, which is not bit-identical; "
                 "ask for it with --fast (exact=False)."
             )
+    for server in servers:
+        server_of(server)
     entries = tuple(Entry(label, *parse_system(label)) for label in labels)
     if equal_generations:
         require_equal_generations(entries)
     benchmark = load(on, split=split, limit=limit, seed=seed)
-    for entry in entries:
+    for entry in entries if not servers else ():  # what servers bring is known once they run
         for item in benchmark.items:
             entry.system.require(item.task)
     return Plan(
@@ -144,6 +152,7 @@ def plan(
         exact=exact,
         scheduler=scheduler,
         policy=policy,
+        servers=tuple(servers),
     )
 
 
@@ -230,6 +239,8 @@ async def compare(
     scheduler = parse_scheduler(planned.scheduler) if planned.scheduler else None
     if scheduler is not None and ray is not None:
         raise BadInput("a scheduler works within one process, so it cannot go with a Ray cluster.")
+    if planned.servers and ray is not None:
+        raise BadInput("servers of tools are connected to from one process; leave out --ray.")
     status = "interrupted"
     try:
         if jobs and ray is not None:
@@ -238,8 +249,9 @@ async def compare(
             await run_on_cluster(planned, jobs, run, store, finished, address=ray, workers=workers)
         elif jobs:
             models = await open_models(planned)
-            work = local_worker(planned, models, run, store, cache, scheduler)
-            await run_all(jobs, work, finished, workers)
+            async with tools_of(planned.servers) as tools:
+                work = local_worker(planned, models, run, store, cache, scheduler, tools)
+                await run_all(jobs, work, finished, workers)
         status = "done"
     except CollegiumError:
         status = "interrupted" if done else "failed"
@@ -270,6 +282,7 @@ def local_worker(
     store: RunStore,
     cache: bool,
     scheduler: Scheduler | None = None,
+    tools: Sequence[Tool] = (),
 ) -> Work:
     """How one job is done on this machine."""
     policy = Compiled(planned.policy) if planned.policy is not None else None
@@ -288,6 +301,7 @@ def local_worker(
             cache=store if cache else None,
             scheduler=scheduler,
             policy=policy,
+            tools=tools,
         )
 
     return work

@@ -14,7 +14,7 @@ from collegium.bench.diagnosis import diagnose
 from collegium.bench.records import Outcome
 from collegium.errors import BadInput, ModelError, Unreachable
 from collegium.guard import Compiled, Guarding, Policy, counted, run_limits
-from collegium.kernel import Event, Kernel, Limits, Scheduler, Unparsed
+from collegium.kernel import Event, Kernel, Limits, Scheduler, Tool, Unparsed
 from collegium.kernel.kernel import OnText
 from collegium.kernel.memo import ReplyStore
 from collegium.kernel.toolbox import Toolbox
@@ -52,6 +52,7 @@ async def run_job(
     on_text: OnText | None = None,
     scheduler: Scheduler | None = None,
     policy: Policy | Compiled | None = None,
+    tools: Sequence[Tool] = (),
 ) -> Outcome:
     """Run one system on one question and judge its answer, or the world it leaves behind.
 
@@ -72,6 +73,7 @@ async def run_job(
         on_text: Called with pieces of text as they are written.
         scheduler: Decides whose model call comes next; shared by all jobs.
         policy: What the agents may do; None: everything.
+        tools: Tools for the agents besides those of the question's world.
 
     Returns:
         The outcome. A model failure on this question is an outcome with ``error``.
@@ -86,13 +88,16 @@ async def run_job(
     notes: dict[str, Any] = {}
     limited = error = ""
     async with placed(item, run_seed) as (task, world):
-        tools = Toolbox(world.tools if world else ())
+        if tools:
+            names = (*task.tools, *(t.spec.name for t in tools))
+            task = msgspec.structs.replace(task, tools=names)
+        toolbox = Toolbox((*(world.tools if world else ()), *tools))
         if policy is not None:
-            guarding = Guarding(policy, tools=tools)
+            guarding = Guarding(policy, tools=toolbox)
             limits = run_limits(guarding.guard.policy, limits)
         kernel = Kernel(
             models,
-            tools=tools,
+            tools=toolbox,
             drivers=drivers(world) if world else None,
             limits=limits,
             interceptors=guarding.interceptors if guarding else (),

@@ -52,6 +52,7 @@ def compare(
     cache: bool,
     fast: bool,
     policy: Path | None,
+    servers: list[str],
     as_json: bool,
 ) -> bool:
     """Compare systems, print the result and write the report.
@@ -81,6 +82,7 @@ def compare(
         equal_generations=equal_generations,
         scheduler=scheduler,
         policy=read_policy(policy),
+        servers=servers,
     )
     if workers < 1:
         raise BadInput(f"the number of workers must be at least 1, not {workers}.")

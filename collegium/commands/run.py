@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+import msgspec
 from rich.console import Console
 from rich.text import Text
 
@@ -38,6 +39,7 @@ from collegium.kernel.kernel import Driver
 from collegium.kernel.store import default_path
 from collegium.systems import parse_system
 from collegium.tasks.task import AnswerKind, Item, Task
+from collegium.tools.servers import tools_of
 
 
 def run(
@@ -56,6 +58,8 @@ def run(
     cache: bool,
     fast: bool,
     policy: Path | None,
+    servers: list[str],
+    sampling: bool,
     trace: Path | None,
     state: Path | None,
     out_dir: Path | None,
@@ -64,7 +68,8 @@ def run(
     """Run a system on a task and print what comes of it.
 
     Files that the system made go to ``out_dir``, by default to a folder of the run's own beside
-    the run store. With ``state``, what agents remember and store stays in that folder, and what
+    the run store. The tools of ``servers`` are given to the agents.
+    With ``state``, what agents remember and store stays in that folder, and what
     cannot be undone is asked for at the terminal first.
 
     Raises:
@@ -96,11 +101,12 @@ def run(
         out.print("> ", end="")
         return (await typed_line(sys.stdin.fileno())).rstrip("\n")
 
-    try:
-        done = asyncio.run(
-            arun(
+    async def work() -> Run:
+        async with tools_of(servers, sampling=sampling) as tools:
+            names = tuple(tool.spec.name for tool in tools)
+            return await arun(
                 system,
-                asked,
+                msgspec.structs.replace(asked, tools=names),
                 model=model,
                 roles=models,
                 params=params,
@@ -109,12 +115,15 @@ def run(
                 exact=False if fast else None,
                 cache=cache,
                 policy=rules,
+                tools=tools,
                 on_text=None if as_json else floor.on_text,
                 on_event=on_event,
                 drivers=lasting(state) if state else None,
                 human=human if sys.stdin.isatty() and not as_json else None,
             )
-        )
+
+    try:
+        done = asyncio.run(work())
     finally:
         floor.close()
         if trace is not None and events:

@@ -50,6 +50,9 @@ ENDING_SECONDS = 2.0
 _event: ContextVar[int] = ContextVar("_event", default=-1)
 """Trace id of the call in hand."""
 
+_using: ContextVar[Kernel | None] = ContextVar("_using", default=None)
+"""The kernel that runs the tool at hand."""
+
 
 class Interceptor(Protocol):
     """The one extension point: sees a call, may change, answer, refuse, repeat or delay it."""
@@ -322,7 +325,13 @@ class Kernel:
         tool = self.tools.get(call.tool)
         if call.tentative and tool is not None and tool.irreversible:
             raise Denied(f"tool {call.tool!r} cannot be undone, so it is not tried out.")
-        work = asyncio.ensure_future(self.tools.run(call.tool, call.arguments, agent=call.agent))
+        outside = _using.set(self)  # a tool that wants the run's model finds it there
+        try:
+            work = asyncio.ensure_future(
+                self.tools.run(call.tool, call.arguments, agent=call.agent)
+            )
+        finally:
+            _using.reset(outside)
         try:
             return await asyncio.shield(work)
         except asyncio.CancelledError:
@@ -371,6 +380,11 @@ class Kernel:
                 f"agent {call.agent!r} asked the user a question, but nobody can answer here."
             )
         return await self._human(call.question)
+
+
+def calling_kernel() -> Kernel | None:
+    """The kernel that runs the tool whose code this is called from; None outside one."""
+    return _using.get()
 
 
 def within_bounds(reply: Reply[Any], stop: tuple[str, ...]) -> Reply[Any]:

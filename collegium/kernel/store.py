@@ -162,9 +162,9 @@ class RunStore:
     # -- runs ---------------------------------------------------------------------------
 
     def begin(self, kind: str, key: str, spec: dict[str, Any]) -> str:
-        """Note a new run; returns its id (time and a few random letters)."""
+        """Note a new run; returns its id (time, and letters enough for many runs a second)."""
         now = datetime.now(UTC)
-        run = f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+        run = f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(4)}"
         row = (run, now.isoformat(), kind, key, msgspec.json.encode(spec).decode(), "running")
         with self._writing() as db:
             db.execute("INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?)", row)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,10 @@ import msgspec
 
 from collegium.errors import BadInput
 from collegium.kernel.calls import Call, Generate, OtherCall, Outcome, Reply, Usage, call_types
+
+current_run: ContextVar[str] = ContextVar("current_run", default="")
+"""Id of the run, in the run store, in whose name the code at hand works; "" outside one. A call to
+another server carries it along, so that the runs over there can be linked to this one."""
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import threading
 from typing import Any, Literal
@@ -41,6 +42,12 @@ class ModelInfo(msgspec.Struct, frozen=True):
     engine: str = ""
 
 
+FURTHER: dict[str, str] = dict.fromkeys(
+    ("a2a", "acp", "mcp", "anp"), "collegium.protocols.members:Member"
+)
+"""Kinds of models that live in rooms above this one, by the prefix of their names: where the class
+is that makes one of a name. It is imported when a model of that kind is asked for."""
+
 _open: dict[tuple[Any, ...], Model] = {}
 _lock = threading.Lock()
 
@@ -50,7 +57,8 @@ def open_model(name: str, *, exact: bool = True, **options: Any) -> Model:
 
     Args:
         name: ``local``, ``local-small``, ``local-tiny``; ``gguf:PATH``; ``PROVIDER:MODEL``;
-            ``openai:MODEL@http://host/v1``; ``script:FILE.py:FUNCTION``; ``replay:FILE``.
+            ``openai:MODEL@http://host/v1``; ``script:FILE.py:FUNCTION``; ``replay:FILE``;
+            an agent elsewhere, ``a2a:http://host``, ``acp:``, ``mcp:``, ``anp:``.
         exact: Embedded models only: reproducible rather than fast, see :class:`LocalModel`.
         options: Passed on to the model (``context``, ``slots``, ``adapters``, ...).
 
@@ -79,6 +87,9 @@ def _make(name: str, prefix: str, exact: bool, options: dict[str, Any]) -> Model
         return load_replay(name, **options)
     if prefix == "gguf" or (not prefix and name in EMBEDDED):
         return LocalModel(name, exact=exact, **options)
+    if prefix in FURTHER:
+        module, _, attribute = FURTHER[prefix].partition(":")
+        return getattr(importlib.import_module(module), attribute)(name, **options)
     if not prefix:
         raise _unknown(name)
     return RemoteModel(name, **options)

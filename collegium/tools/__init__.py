@@ -7,6 +7,7 @@ model runs, and audits of tools that carry a formula.
 from collegium.tools.audit import AuditReport, audit, audit_source
 from collegium.tools.code_tests import TestOutcome, passes_tests
 from collegium.tools.mcp import mcp_tools
+from collegium.tools.pins import Pins
 from collegium.tools.programs import Checked, Ran, check_program, compiles, run_project
 from collegium.tools.sandbox import (
     SandboxLimits,
@@ -16,10 +17,12 @@ from collegium.tools.sandbox import (
     run_python,
     sandbox_problem,
 )
+from collegium.tools.servers import tools_of
 
 __all__ = [
     "AuditReport",
     "Checked",
+    "Pins",
     "Ran",
     "SandboxLimits",
     "SandboxResult",
@@ -35,4 +38,5 @@ __all__ = [
     "run_project",
     "run_python",
     "sandbox_problem",
+    "tools_of",
 ]

@@ -18,9 +18,11 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import msgspec
 
-from collegium.errors import BadInput, ToolError, missing_extra, unknown_name
+from collegium.errors import BadInput, Denied, ToolError, missing_extra, unknown_name
 from collegium.kernel.calls import ToolSpec
 from collegium.kernel.tool import Check, Tool
+from collegium.tools.mcp_sampling import Sampling
+from collegium.tools.pins import Pins
 
 if TYPE_CHECKING:
     import mcp
@@ -50,6 +52,9 @@ async def mcp_tools(
     parallel: int | None = None,
     pure: Collection[str] = (),
     irreversible: Collection[str] = (),
+    pins: Pins | None = None,
+    sampling: bool = False,
+    revision: str = "auto",
 ) -> AsyncIterator[tuple[Tool, ...]]:
     """Connect to an MCP server for as long as the block lasts; gives its tools.
 
@@ -72,6 +77,13 @@ async def mcp_tools(
         pure: Names (as the server has them) of tools whose results may be kept.
         irreversible: Names of tools that need permission. A tool that the server itself calls
             destructive needs it in any case.
+        pins: What was approved of the server's tools before. One that says something else of
+            itself now is refused until somebody approves it again. None: no memory of that.
+        sampling: Whether the server may ask for the run's model while one of its tools works.
+            What it asks goes through the kernel of that run: into its trace, and out of its
+            budget.
+        revision: Of the protocol: "auto" (the newest that both know), "legacy" (one that begins
+            with a handshake) or the newest by its date.
 
     Raises:
         BadInput: The address makes no sense.
@@ -84,12 +96,24 @@ async def mcp_tools(
     loop = asyncio.get_running_loop()
     opened: asyncio.Future[tuple[mcp.Client, list[mcp_types.Tool]]] = loop.create_future()
     closing = asyncio.Event()
+    sampler = Sampling(server) if sampling else None
+    blocked: dict[str, str] = {}
+    stale = asyncio.Event()
 
     async def connection() -> None:
         # In a task of its own: the package's task groups would wrap what the block raises.
         import mcp
 
-        async with mcp.Client(transport()) as client:
+        async def heard(message: Any) -> None:
+            if getattr(message, "method", "") == "notifications/tools/list_changed":
+                stale.set()
+
+        async with mcp.Client(
+            transport(),
+            mode=revision,
+            message_handler=heard,
+            sampling_callback=sampler.answer if sampler else None,
+        ) as client:
             opened.set_result((client, await _listed(client)))
             await closing.wait()
 
@@ -111,12 +135,23 @@ async def mcp_tools(
             if name not in {t.name for t in listed}:
                 raise unknown_name(f"tool of the MCP server {server!r}", name, map(_name, listed))
 
+        if pins is not None:
+            blocked.update(pins.check(server, listed))
+
         async def send(name: str, arguments: dict[str, Any]) -> Any:
             if task.done() or closing.is_set():
                 raise ToolError(f"the connection to the MCP server {server!r} is closed.")
             try:
-                return _result(name, await client.call_tool(name, arguments))
-            except ToolError:
+                if pins is not None and stale.is_set():  # it says that its tools have changed
+                    stale.clear()
+                    blocked.update(pins.check(server, await _listed(client, fresh=True)))
+                if name in blocked:
+                    raise Denied(blocked[name])
+                if sampler is None:
+                    return _result(name, await client.call_tool(name, arguments))
+                with sampler.during():
+                    return _result(name, await client.call_tool(name, arguments))
+            except (ToolError, Denied):
                 raise
             except Exception as error:  # of the package, of anyio, of httpx: no common base
                 what = str(error) or type(error).__name__
@@ -142,6 +177,33 @@ async def mcp_tools(
     finally:
         closing.set()
         await _ended(task, END_SECONDS if opened.done() else 0)
+
+
+async def mcp_told(server: str) -> list[mcp_types.Tool]:
+    """What a server says of its tools, as it says it; nothing is used.
+
+    Args:
+        server: As for :func:`mcp_tools`.
+
+    Raises:
+        BadInput: The address makes no sense.
+        ToolError: The server could not be started or reached.
+    """
+    import mcp
+
+    last_words = _LastWords()
+    transport = _transport(server, None, None, None, last_words)
+    try:
+        async with asyncio.timeout(START_SECONDS), mcp.Client(transport()) as client:
+            return await _listed(client)
+    except Exception as error:  # of the package, of anyio, of httpx: no common base
+        while isinstance(error, ExceptionGroup):
+            error = error.exceptions[0]
+        what = str(error).partition("\n")[0] or type(error).__name__
+        said = await last_words.quoted()
+        raise ToolError(
+            f"cannot connect to the MCP server {server!r}: {what.rstrip('.')}{said}."
+        ) from None
 
 
 def _transport(
@@ -226,12 +288,13 @@ class _LastWords:
         return f" (it said: {self._lines[-1]})" if self._lines else ""
 
 
-async def _listed(client: mcp.Client) -> list[mcp_types.Tool]:
-    """All tools of a server."""
+async def _listed(client: mcp.Client, fresh: bool = False) -> list[mcp_types.Tool]:
+    """All tools of a server; ``fresh`` takes none from a cache."""
     tools: list[mcp_types.Tool] = []
     cursor = None
     for _ in range(PAGES):
-        page = await client.list_tools(cursor=cursor)
+        mode = "bypass" if fresh else "use"
+        page = await client.list_tools(cursor=cursor, cache_mode=mode)
         tools += page.tools
         cursor = page.next_cursor
         if cursor is None:

@@ -69,6 +69,7 @@ def test_every_extra_is_known() -> None:
     extras = PROJECT["optional-dependencies"]
     assert set(extras) == {
         *("local", "remote", "tasks", "cluster", "routing", "protocols", "memory", "yaml"),
+        "serve",
         *("argumentation", "guard", "agentdojo"),
         *("bench", "docs", "test", "dev", "all"),
     }
