@@ -68,11 +68,12 @@ class Allowed:
                 f"{host} is not among the hosts that may be fetched from; the server's owner can "
                 "allow it with --allow-host."
             )
-        for address in await _addresses(host, port):
+        addresses = await _addresses(host, port)  # once: a second look may be told something else
+        for address in addresses:
             named = allowed and host in (str(address), "localhost")
             if not address.is_global and not (named and address.is_loopback):
                 raise Denied(f"{host} leads to {address}, which is inside a private network.")
-        number = next(iter(await _addresses(host, port)))
+        number = addresses[0]
         shown = f"[{number}]" if number.version == 6 else str(number)
         return parts._replace(netloc=f"{shown}:{port}").geturl(), host
 
@@ -121,7 +122,9 @@ async def _addresses(host: str, port: int) -> list[Address]:
     try:
         found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except OSError:
-        raise BadInput(f"the host {host} is not known.") from None
+        found = []
+    if not found:
+        raise BadInput(f"the host {host} is not known.")
     return [ip_address(info[4][0]) for info in found]
 
 
