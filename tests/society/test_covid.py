@@ -130,11 +130,11 @@ async def test_empty_groups_are_not_asked_and_samples_multiply_calls():
     assert len(calls) == 3
 
 
-def course(seed=0, people=1000, days=42, infected=0.01):
+def course(seed=0, people=1000, days=42, infected=0.01, degree=8, factor=1.0):
     from collegium.society.covid.gradient import Course
 
     age = generator(seed, "age").integers(0, 6, people)
-    layer = shuffled_rings(people, 8, generator(seed, "layer"))
+    layer = shuffled_rings(people, degree, generator(seed, "layer"), factor=factor)
     first = (generator(seed, "first").random(people) < infected).astype(float)
     return Course(age, {"random": layer}, first, days)
 
@@ -150,7 +150,7 @@ async def test_the_differentiable_epidemic_is_the_engine_s():
         covid_model(Isolation("none")), State({"agent": people}, {"random": layer}), seed=9
     )
     await society.run(30)
-    cases = made.cases(torch.tensor(4.75, dtype=torch.float64), 9)
+    cases = made.cases(torch.tensor(4.75, dtype=torch.float64), [9])[0]
     assert cases.tolist() == society.curves["cases"]
     assert cases.sum() > 300
 
@@ -158,19 +158,16 @@ async def test_the_differentiable_epidemic_is_the_engine_s():
 @pytest.mark.must_show("agenttorch", 3)
 def test_the_gradient_agrees_with_finite_differences():
     torch = pytest.importorskip("torch")
-    made, seeds, r, h = course(days=21), range(200), 3.0, 0.3
+    # many weak contacts, and an epidemic that still grows: there a draw acts on the rest linearly
+    made = course(days=21, degree=60, factor=0.1)
+    seeds, r, h = range(200), 1.8, 0.25
     with torch.no_grad():
-        totals = [
-            [float(made.cases(torch.tensor(x), s).sum()) for s in seeds] for x in (r - h, r + h)
-        ]
-    finite = (np.mean(totals[1]) - np.mean(totals[0])) / (2 * h)
-    found = []
-    for seed in seeds:
-        at = torch.tensor(r, dtype=torch.float64, requires_grad=True)
-        made.cases(at, seed).sum().backward()
-        found.append(float(at.grad))
-    assert np.mean(found) == pytest.approx(finite, rel=0.2)
+        low, high = (made.cases(torch.tensor(x), seeds).sum(1).mean() for x in (r - h, r + h))
+    finite = float(high - low) / (2 * h)
+    at = torch.tensor(r, dtype=torch.float64, requires_grad=True)
+    made.cases(at, seeds).sum(1).mean().backward()
     assert finite > 0
+    assert float(at.grad) == pytest.approx(finite, rel=0.2)
 
 
 @pytest.mark.must_show("agenttorch", 4)
@@ -180,7 +177,7 @@ def test_calibration_recovers_a_planted_r():
 
     made = course(days=28)
     with torch.no_grad():
-        daily = made.cases(torch.tensor(3.0), 77)
+        daily = made.cases(torch.tensor(3.0), [77])[0]
     observed = daily.reshape(4, 7).sum(1).tolist()
     fit = calibrate(made, observed, steps=60, rate=0.05)
     assert fit.r[0] == pytest.approx(3.0, rel=0.1)

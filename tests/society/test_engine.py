@@ -296,6 +296,6 @@ def test_a_population_without_a_column_is_named(tmp_path):
     people, names = read_population(file, ["age"])
     assert people["age"].tolist() == [0, 5]
     assert names["sex"] == ("f", "m")
-    file.write_text("age\n1\n\"\"\n3\n")
+    file.write_text("age,sex\n1,f\n,m\n")
     with pytest.raises(BadInput, match="empty cells"):
         read_population(file, ["age"])

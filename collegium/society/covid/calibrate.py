@@ -95,7 +95,6 @@ def calibrate(
 
 def _mean_weekly(course: Course, r: Any, seeds: Sequence[int], estimator: Estimator) -> Any:
     """Weekly cases, mean over seeds."""
-    t = torch()
-    runs = [course.cases(r, seed, estimator=estimator) for seed in seeds]
     weeks = course.days // 7
-    return t.stack(runs).mean(0)[: weeks * 7].reshape(weeks, 7).sum(1)
+    mean = course.cases(r, seeds, estimator=estimator).mean(0)
+    return mean[: weeks * 7].reshape(weeks, 7).sum(1)

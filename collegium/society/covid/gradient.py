@@ -9,8 +9,9 @@ rest of the epidemic would have gone had it come out otherwise.
 A draw is discrete; its gradient with respect to its probability p is set by an estimator:
 
 * ``straight-through``: dx/dp = 1. With f the rest of the epidemic, E f(x) has the derivative
-  f(1) - f(0), which f'(x) equals as long as f is linear in x. It nearly is: only 1 - exp(-lambda)
-  bends it.
+  f(1) - f(0), which f'(x) equals as long as f is linear in x. It is not quite: what i catches from
+  j over all days is 1 - exp(-sum lambda_ij), and most have caught it in the end. So the estimate
+  is good where contacts are many and weak and the epidemic still grows, and too large elsewhere.
 * ``averaged-jump``: dx/dp = 1/(2p) for a drawn 1 and 1/(2(1-p)) for a drawn 0: the mean of the
   jumps to the other value, each weighted by how often it would be made.
 
@@ -23,7 +24,7 @@ Paper vs code vs ours
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -119,41 +120,42 @@ class Course:
     def cases(
         self,
         r: Tensor,
-        seed: int,
+        seeds: Sequence[int],
         *,
         isolate: Tensor | None = None,
         estimator: Estimator = "straight-through",
     ) -> Tensor:
-        """New cases by day.
+        """New cases by day, for several seeds at once.
 
         Args:
             r: R of every week (the last goes on), or one R.
-            seed: Fixes the draws; the same seed draws the same numbers for any R.
+            seeds: Fix the draws; the same seed draws the same numbers for any R.
             isolate: Probability of isolating by week and agent, or none.
             estimator: What the gradient of a draw is.
 
         Returns:
-            One number per day; its gradient reaches ``r`` and ``isolate``.
+            One row per seed, one number per day; its gradient reaches ``r`` and ``isolate``.
         """
         t = torch()
         r = r.reshape(-1)
-        drawn = [self.first]
-        healthy = 1 - self.first
+        drawn = [self.first[:, None].expand(-1, len(seeds))]
+        healthy = 1 - drawn[0]
         for day in range(self.days):
             # the draws of the last days, newest first: ``first`` was drawn on the day before day 0
-            window = drawn[-1 : -self.infectious_days : -1]
-            infectivity = sum(
-                (self.kernel[d + 1] * x for d, x in enumerate(window)), t.zeros(self.people)
-            )
-            pressure = t.sparse.mm(self.contacts, infectivity.double()[:, None])[:, 0]
+            window = t.stack(drawn[-1 : -self.infectious_days : -1])
+            infectivity = t.tensordot(self.kernel[1 : len(window) + 1], window, dims=1)
+            pressure = t.sparse.mm(self.contacts, infectivity)
             week = min(day // 7, len(r) - 1)
-            p = healthy * (1 - t.exp(-r[week] * self.risk * pressure))
+            p = healthy * (1 - t.exp(-r[week] * self.risk[:, None] * pressure))
             if isolate is not None:
                 home = isolate[min(day // 7, len(isolate) - 1)]
-                lot = t.from_numpy(uniforms(seed, "isolate", day, self.people))
-                p = p * (1 - bernoulli(home, lot, estimator))
-            lot = t.from_numpy(uniforms(seed, "infect", day, self.people))
-            x = bernoulli(p, lot, estimator)
+                p = p * (1 - bernoulli(home[:, None], self._lots(seeds, "isolate", day), estimator))
+            x = bernoulli(p, self._lots(seeds, "infect", day), estimator)
             healthy = healthy * (1 - x)
             drawn.append(x)
-        return t.stack([x.sum() for x in drawn[1:]])
+        return t.stack([x.sum(0) for x in drawn[1:]], dim=1)
+
+    def _lots(self, seeds: Sequence[int], purpose: str, day: int) -> Tensor:
+        """The numbers that the engine draws for every agent on a day, one column per seed."""
+        drawn = [uniforms(seed, purpose, day, self.people) for seed in seeds]
+        return torch().from_numpy(np.stack(drawn, axis=1))

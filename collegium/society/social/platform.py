@@ -125,13 +125,9 @@ class Platform:
         Returns:
             Their numbers.
         """
-        chains = {c: -1 for c in self.users if c.startswith("first ")}
-        rows = self.users.append(
-            count,
-            **chains,
-            **{"last post": -1, "recent text": -1, "bio": -1, "present": 1, "joined": self.step},
-            **columns,
-        )
+        new = {c: -1 for c in self.users if c.startswith("first ")}
+        new |= {"last post": -1, "recent text": -1, "bio": -1, "present": 1, "joined": self.step}
+        rows = self.users.append(count, **(new | columns))
         users = np.arange(rows.start, rows.stop)
         self._note("sign_up", users, users)
         return users
