@@ -6,6 +6,7 @@ import asyncio
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from statistics import median
 from time import perf_counter
 from typing import Any
 
@@ -37,7 +38,7 @@ from collegium.society.simulate import Options, resume, simulate, start, steps_o
 
 BARS = "▁▂▃▄▅▆▇█"
 LINES = 10
-"""Lines of progress where no terminal shows the curves."""
+"""Lines of progress where no terminal shows the curves; of several seeds each gets one."""
 
 MANY = 200_000
 """From this many agents on, one seed is run unless more are asked for."""
@@ -230,6 +231,7 @@ class Screen:
         self, options: Options, steps: int, repeats: int, number: int, *, quiet: bool
     ) -> None:
         self._options, self._steps, self._quiet = options, steps, quiet
+        self._lines = 1 if repeats > 1 else LINES
         self._seed = f" · seed {number + 1} of {repeats}" if repeats > 1 else ""
         self._out: Console = console(sys.stderr)
         self._began = perf_counter()
@@ -251,7 +253,7 @@ class Screen:
             return
         if self._moving:
             self._live.update(self._picture(society))
-        elif society.t * LINES // self._steps > (society.t - 1) * LINES // self._steps:
+        elif society.t * self._lines // self._steps > (society.t - 1) * self._lines // self._steps:
             points = ", ".join(f"{k} {figure(v[-1])}" for k, v in list(society.curves.items())[:6])
             self._out.print(f"step {society.t} of {self._steps}{self._seed}: {points}")
 
@@ -326,13 +328,16 @@ def _print(
         return
     out = console()
     shown = table("curve", "", "last", "highest", right=("last", "highest"))
-    for name, values in last.curves.items():
+    for name in last.curves:
+        values = [median(points) for points in zip(*(s.curves[name] for s in done), strict=True)]
         shown.add_row(
             name, sparkline(values, 40, len(values)), figure(values[-1]), figure(max(values))
         )
     print_table(shown, out)
     out.print("")
-    out.print(f"{facts['agents']} agents, {facts['steps']}, {facts['seconds']} seconds")
+    if len(done) > 1:
+        out.print(f"Medians of {len(done)} seeds.")
+    out.print(f"{facts['agents']} agents, steps: {facts['steps']}, {facts['seconds']} seconds")
     if "model" in facts:
         out.print(f"Model: {facts['model']}")
     out.print(f"Report: {report}")

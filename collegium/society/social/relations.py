@@ -139,7 +139,7 @@ class Relation:
         """
         count, used = len(lefts), len(self.table)
         wanted = np.full(count, values, np.int8) if np.isscalar(values) else values
-        if 2 * (used + count) > len(self.keys):
+        if 10 * (used + count) > 7 * len(self.keys):
             self._rebuild(used + count)
         before = np.empty(count, np.int8)
         self.table.append(count)
@@ -170,6 +170,6 @@ class Relation:
 
     def _rebuild(self, room: int) -> None:
         """A larger hash table, filled again."""
-        size = 1 << max(4, int(4 * room - 1).bit_length())
+        size = 1 << max(4, int(2 * room - 1).bit_length())
         self.keys, self.rows = np.full(size, _EMPTY, np.int64), np.zeros(size, np.int32)
         _index(self.keys, self.rows, self.table["left"], self.table["right"], 0, len(self.table))
