@@ -12,6 +12,9 @@ OUT       ?= out/demo
 # -- The suites of AgentDojo: without what it depends on, which are the SDKs of four vendors
 AGENTDOJO ?= agentdojo==0.1.35
 
+# -- The populations of AgentTorch: read as data, so without what the package depends on
+AGENTTORCH ?= agent-torch==0.6.0
+
 # -- Models that the tests use
 TEST_MODELS ?= local-tiny local-small minilm
 
@@ -48,7 +51,7 @@ $(VENV)/.installed-demo: pyproject.toml | $(BIN)/python
 $(VENV)/.installed: pyproject.toml | $(BIN)/python
 	@echo "Installing collegium with everything it needs for development ..."
 	@$(INSTALL) -e '.[all,bench,docs,test,dev]'
-	@$(INSTALL) --no-deps '$(AGENTDOJO)'
+	@$(INSTALL) --no-deps '$(AGENTDOJO)' '$(AGENTTORCH)'
 	@touch $@ $(VENV)/.installed-demo
 
 demo: $(VENV)/.installed-demo ## Compare three systems on real questions with the embedded model

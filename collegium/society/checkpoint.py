@@ -90,7 +90,8 @@ def _save(society: Society, folder: Path, options: dict[str, Any]) -> Path:
             np.savez(part, starts=layer.starts, others=layer.others)
             part.replace(folder / file)
     for table_name, table in state.tables.items():
-        np.savez(new / f"{table_name}.npz", **{column: table[column] for column in table})
+        columns: dict[str, Any] = {column: table[column] for column in table}
+        np.savez(new / f"{table_name}.npz", **columns)
     saved = Saved(
         model=society.model.name,
         seed=society.seed,

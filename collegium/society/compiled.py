@@ -7,16 +7,15 @@ anywhere and its parts run at the same time, with the same result for any number
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any
 
 from collegium.errors import BadInput, missing_extra
-
-F = TypeVar("F", bound=Callable[..., Any])
 
 SMALL = 20_000
 """Rows below which handing work to threads costs more than it saves."""
@@ -27,7 +26,7 @@ PARTS = 4
 _threads: list[int] = [0]
 
 
-def compiled(function: F) -> F:
+def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compile a function of numbers and arrays; others like it may call it.
 
     Raises:
@@ -84,6 +83,6 @@ def spread(kernel: Callable[..., Any], rows: int, *arguments: Any) -> list[Any]:
     cuts = [rows * i // parts for i in range(parts + 1)]
     futures = [
         _pool(count).submit(kernel, first, last, *arguments)
-        for first, last in zip(cuts, cuts[1:], strict=False)
+        for first, last in itertools.pairwise(cuts)
     ]
     return [future.result() for future in futures]

@@ -126,38 +126,6 @@ def from_edges(
 
 
 @compiled
-def _ring(first: int, last: int, order: Any, begins: Any, ends: Any, reach: int, out: Any) -> None:
-    """Neighbours in a circle of people: the ``reach`` next and the ``reach`` before."""
-    for place in range(first, last):
-        person, begin, size = order[place], begins[place], ends[place] - begins[place]
-        at = person * 2 * reach
-        for k in range(1, reach + 1):
-            out[at] = order[begin + (place - begin + k) % size]
-            out[at + 1] = order[begin + (place - begin - k) % size]
-            at += 2
-
-
-def rings(order: Array, reach: int, *, factor: float = 1.0) -> Layer:
-    """Everyone in one circle, in contact with the ``reach`` next and the ``reach`` before.
-
-    With a random order this is a random regular network of degree ``2 * reach`` but for its
-    clustering; :func:`shuffled_rings` has none of that.
-
-    Args:
-        order: All agents in the order of the circle.
-        reach: How far contact goes.
-        factor: How strongly contacts count.
-    """
-    agents = len(order)
-    begins, ends = np.zeros(agents, np.int32), np.full(agents, agents, np.int32)
-    others = np.empty(agents * 2 * reach, index_type(agents))
-    spread(_ring, agents, order, begins, ends, reach, others)
-    starts = np.arange(0, len(others) + 1, 2 * reach, index_type(len(others)))
-    spread(_sort_rows, agents, starts, others)
-    return Layer(starts, others, factor)
-
-
-@compiled
 def _link(first: int, last: int, order: Any, degree: int, column: int, out: Any) -> None:
     """One circle more: its two contacts go into columns ``column`` and ``column + 1``."""
     size = len(order)
@@ -193,7 +161,7 @@ def shuffled_rings(
     for column in range(0, degree, 2):
         random.shuffle(order)
         spread(_link, agents, order, degree, column, others)
-    starts = np.arange(0, len(others) + 1, degree, index_type(len(others)))
+    starts = np.arange(0, len(others) + 1, degree).astype(index_type(len(others)))
     spread(_sort_rows, agents, starts, others)
     return Layer(starts, others, factor)
 

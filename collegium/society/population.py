@@ -71,6 +71,7 @@ def fit(
             raise BadInput(f"the marginal of axes {axes} must have shape {shape}.")
         if ((_sum(table, axes) == 0) & (np.asarray(wanted) > 0)).any():
             raise BadInput(f"the marginal of axes {axes} needs cells that are zero in the table.")
+    worst = np.inf
     for _ in range(rounds):
         worst = 0.0
         for axes, wanted in marginals.items():

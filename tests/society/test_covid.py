@@ -82,7 +82,9 @@ async def test_the_kernels_draw_with_that_risk():
     )
     await society.step()
     p = 0.20923
-    assert society.curves["cases"][0] / pairs == pytest.approx(p, abs=4 * (p * (1 - p) / pairs) ** 0.5)
+    assert society.curves["cases"][0] / pairs == pytest.approx(
+        p, abs=4 * (p * (1 - p) / pairs) ** 0.5
+    )
 
 
 @pytest.mark.must_show("agenttorch", 2)
@@ -117,9 +119,7 @@ async def test_empty_groups_are_not_asked_and_samples_multiply_calls():
     people = Table({"age": np.array([0, 0, 3], np.uint8), "sex": np.array([0, 1, 1], np.uint8)})
     archetypes = Archetypes("Age {age}, sex {sex}?", [AGE, SEX], samples=5)
     kernel = Kernel(ScriptedModel(lambda r: calls.append(r) or ["Yes", "No", "Yes", "Yes", "hm"]))
-    society = Society(
-        covid_model(Isolation("none")), covid_state(people, {}), kernel=kernel
-    )
+    society = Society(covid_model(Isolation("none")), covid_state(people, {}), kernel=kernel)
     table = await archetypes.ask(society, archetypes.group_of(people))
     assert len(calls) == 3
     assert kernel.meter.calls == 3 * 5
@@ -216,9 +216,7 @@ async def test_mass_is_conserved_and_nothing_is_negative(tmp_path):
 
 
 @settings(max_examples=15)
-@given(
-    r=st.floats(0, 20), m=st.floats(0, 1), seed=st.integers(0, 2**40), isolation=st.floats(0, 1)
-)
+@given(r=st.floats(0, 20), m=st.floats(0, 1), seed=st.integers(0, 2**40), isolation=st.floats(0, 1))
 def test_mass_is_conserved_for_any_parameters(r, m, seed, isolation):
     import asyncio
 

@@ -25,8 +25,8 @@ from collegium.society.interaction import (
     understand,
 )
 from collegium.society.interaction.commands import keyword_match
-from collegium.society.interaction.records import counts, dimensions, read_records
 from collegium.society.interaction.records import check as check_record
+from collegium.society.interaction.records import counts, dimensions, read_records
 from collegium.society.labour import market_model, market_state
 from collegium.society.operations import (
     Add,

@@ -1,6 +1,6 @@
 """OASIS: the platform, feeds, recommenders, cascades, users who think."""
 
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 
 import msgspec
 import numpy as np
@@ -39,7 +39,7 @@ def crowd(count=2000, seed=0, recommender="x", **settings):
 
 @pytest.mark.must_show("oasis", 1)
 def test_the_hot_score_of_reddit():
-    then = datetime(2024, 8, 6, 8, tzinfo=timezone.utc).timestamp()
+    then = datetime(2024, 8, 6, 8, tzinfo=UTC).timestamp()
     assert float(hot(100, 0, then)) == 13088.7377111
     assert float(hot(0, 100, then)) == 13084.7377111
     assert float(hot(0, 0, then + 25 * 3600)) == 13088.7377111
@@ -251,9 +251,7 @@ async def test_a_run_is_the_same_for_a_seed_and_any_number_of_threads(recommende
     save(half, tmp_path, {})
     saved, state = load(tmp_path)
     model = social_model(recommender, embedder="hash")
-    again = Society(
-        model, state, seed=3, t=3, curves=saved.curves, parameters=saved.parameters
-    )
+    again = Society(model, state, seed=3, t=3, curves=saved.curves, parameters=saved.parameters)
     assert (await again.run(3)).digest() == digests[0]
 
 
@@ -294,9 +292,7 @@ async def test_archetypes_decide_what_the_crowd_does():
     state_of = crowd(3000, 2)
     model = social_model("random", archetypes=social_archetypes(("age", "sex")))
     kernel = Kernel(ScriptedModel(script), seed=2)
-    society = Society(
-        model, state_of.state, seed=2, kernel=kernel, parameters={"activity": 5}
-    )
+    society = Society(model, state_of.state, seed=2, kernel=kernel, parameters={"activity": 5})
     await society.run(6)
     assert len(calls) == kernel.meter.calls == 2 * 12
     assert society.curves["likes"][-1] > 5 * society.curves["dislikes"][-1]

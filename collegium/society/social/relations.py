@@ -26,7 +26,7 @@ _EMPTY = -1
 
 
 @compiled
-def _slot(keys: Any, key: int) -> int:
+def _slot(keys: Any, key: Any) -> Any:
     """Where a key is, or the empty place where it would go."""
     mask = len(keys) - 1
     mixed = np.uint64(key) * np.uint64(0x9E3779B97F4A7C15)
@@ -86,7 +86,7 @@ def _assign(
 
 
 @compiled
-def look_up(keys: Any, rows: Any, value: Any, left: int, right: int) -> int:
+def look_up(keys: Any, rows: Any, value: Any, left: int, right: int) -> Any:
     """The value of a pair; 0 when there is none."""
     at = _slot(keys, (np.int64(left) << 32) | np.int64(right))
     return 0 if keys[at] == _EMPTY else value[rows[at]]
