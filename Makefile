@@ -76,13 +76,30 @@ $(CONCORDIA)/.installed:
 	@$(CONCORDIA)/bin/python -m pip install --quiet --disable-pip-version-check gdm-concordia
 	@touch $@
 
+# The same for the simulators that societies are measured beside.
+AGENTTORCH_ENV ?= out/agent-torch
+OASIS_ENV      ?= out/oasis
+
+$(AGENTTORCH_ENV)/.installed:
+	@$(PYTHON) -m venv $(AGENTTORCH_ENV)
+	@$(AGENTTORCH_ENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps '$(AGENTTORCH)'
+	@$(AGENTTORCH_ENV)/bin/python -m pip install --quiet --disable-pip-version-check torch torch_geometric numpy pandas scipy networkx omegaconf tqdm 'dask[dataframe]' 'langchain<0.4' 'langchain-openai<0.4' epiweeks
+	@touch $@
+
+$(OASIS_ENV)/.installed:
+	@$(PYTHON) -m venv $(OASIS_ENV)
+	@$(OASIS_ENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps 'camel-oasis==0.2.5'
+	@$(OASIS_ENV)/bin/python -m pip install --quiet --disable-pip-version-check numpy
+	@touch $@
+
 # PROGENT=DIR: a copy of the authors' repository of Progent, to be measured beside ours.
-bench: $(VENV)/.installed $(CONCORDIA)/.installed ## Measure speed beside others; writes results/bench/*.json
+bench: $(VENV)/.installed $(CONCORDIA)/.installed $(AGENTTORCH_ENV)/.installed $(OASIS_ENV)/.installed ## Measure speed beside others; writes results/bench/*.json
 	$(BIN)/python -m collegium.bench.speed_kernel
 	$(BIN)/python -m collegium.bench.speed_agents
 	$(BIN)/python -m collegium.bench.speed_engine
 	$(BIN)/python -m collegium.bench.speed_scheduling
 	$(BIN)/python -m collegium.bench.speed_memory --concordia $(CONCORDIA)/bin/python
+	$(BIN)/python -m collegium.bench.speed_society --agenttorch $(AGENTTORCH_ENV)/bin/python --oasis $(OASIS_ENV)/bin/python
 	$(BIN)/python -m collegium.bench.speed_guard $(if $(PROGENT),--progent $(PROGENT))
 
 docs: $(VENV)/.installed ## Build the documentation into site/

@@ -126,7 +126,9 @@ def test_a_sentence_is_done_only_when_confirmed(tmp_path):
             env={**os.environ, "PYTHONPATH": str(ROOT)},
         )  # fmt: skip
         assert "before step 2: close place school (now: factor 1)" in done.stderr
-        factors[answer] = "<h2>Interventions</h2>" in (tmp_path / answer / "report.html").read_text()
+        factors[answer] = (
+            "<h2>Interventions</h2>" in (tmp_path / answer / "report.html").read_text()
+        )
     assert factors == {"y": True, "n": False}
 
 
