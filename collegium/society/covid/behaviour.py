@@ -81,10 +81,9 @@ class Isolation:
         if behaviour == "archetypes" and archetypes is None:
             raise BadInput("behaviour by archetypes needs the attributes that span the groups.")
         self.behaviour, self.archetypes = behaviour, archetypes
-        self._group: Array | None = None
 
     async def __call__(self, society: Society) -> None:
-        """Draw today's isolation; once a week, ask the groups anew."""
+        """Draw today's isolation; on the first day of a week the groups are asked anew."""
         agents = society.agents
         isolates = agents["isolates"]
         if self.behaviour == "none":
@@ -104,22 +103,21 @@ class Isolation:
     async def _probabilities(self, society: Society) -> tuple[Array, Array]:
         """Each agent's group, and the probability of each group."""
         if self.behaviour != "archetypes":
-            if self._group is None or len(self._group) != len(society.agents):
-                self._group = np.zeros(len(society.agents), np.uint8)
             p = society.parameter("isolation")
             if self.behaviour == "heuristic":
                 weeks = weekly(society.curves.get("cases", []))
                 share = weeks[-1] / len(society.agents) if weeks else 0.0
                 p = min(1.0, society.parameter("caution") * share)
-            return self._group, np.array([p])
+            return np.zeros(len(society.agents), np.uint8), np.array([p])
         assert self.archetypes is not None
         values = society.state.values
-        if society.t % WEEK == 0 or self._group is None or len(self._group) != len(society.agents):
-            self._group = self.archetypes.group_of(society.agents)
-        if society.t % WEEK == 0 or "p_isolate" not in values:
-            table = await self.archetypes.ask(society, self._group, situation(society))
-            values["p_isolate"] = table[:, 0].tolist()
-        return self._group, np.array(values["p_isolate"])
+        if society.t % WEEK == 0 or "situation" not in values:
+            values["situation"] = situation(society)
+        # What was answered on the first day of the week is not asked again; but who belongs to
+        # which group is looked at every day, for people may join, or be changed.
+        group = self.archetypes.group_of(society.agents)
+        table = await self.archetypes.ask(society, group, values["situation"])
+        return group, table[:, 0]
 
 
 ONES, ZEROS = np.ones(256), np.zeros(256)
