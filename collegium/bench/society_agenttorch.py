@@ -74,7 +74,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         sys.path.insert(0, name)
         write_population(Path(name) / "made_population", agents, 0.01)
-        utils = importlib.import_module("agent_torch.models.covid.substeps.utils")
+        utils: Any = importlib.import_module("agent_torch.models.covid.substeps.utils")
         utils.network_from_file = lambda params: (None, edges_of(agents, contacts))
         covid = importlib.import_module("agent_torch.models.covid")
         made = importlib.import_module("made_population")

@@ -179,9 +179,23 @@ def test_calibration_recovers_a_planted_r():
     with torch.no_grad():
         daily = made.cases(torch.tensor(3.0), [77])[0]
     observed = daily.reshape(4, 7).sum(1).tolist()
-    fit = calibrate(made, observed, steps=60, rate=0.05)
+    fit = calibrate(made, observed, steps=45, rate=0.06, seeds=(0, 1, 2))
     assert fit.r[0] == pytest.approx(3.0, rel=0.1)
     assert fit.loss[-1] < fit.loss[0]
+
+
+def test_calibration_fits_every_week_and_gradients_reach_isolation():
+    torch = pytest.importorskip("torch")
+    from collegium.society.covid.calibrate import calibrate
+
+    made = course(people=300, days=14)
+    fit = calibrate(made, [30, 60], by_week=True, steps=3, rate=0.1, seeds=[0])
+    assert len(fit.r) == len(fit.weekly) == 2
+    assert fit.r[0] != fit.r[1]
+    home = torch.full((2, 300), 0.3, dtype=torch.float64, requires_grad=True)
+    made.cases(torch.tensor(3.0), range(20), isolate=home).sum().backward()
+    assert home.grad is not None
+    assert float(home.grad.sum()) < 0  # who stays at home lowers the cases
 
 
 def test_calibration_says_when_weeks_do_not_match():

@@ -188,6 +188,9 @@ def test_every_action_can_be_done_and_undone():
     assert platform.search_posts(1, "hello").tolist() == [post]
     assert platform.trend().tolist()[0] == 1
     assert platform.search_user("2").tolist() == [2]
+    assert platform.act(3, "trend")["posts"][0] == 1
+    assert platform.act(3, "search_posts", text="hello")["posts"] == [post]
+    assert platform.act(3, "search_user", text="2")["users"] == [2]
     assert platform.act(3, "do_nothing")["success"]
     assert not platform.act(3, "create_post", text="  ")["success"]
 

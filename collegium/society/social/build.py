@@ -58,6 +58,7 @@ class Step:
         found = await self.recommendations(society, platform, users)
         refresh, following = REFRESH[self.recommendations.kind], int(society.parameter("following"))
         feed = feeds(society, platform, users, found, refresh, following)
+        platform.refreshed(users)
         thinks = platform.users["thinks"][users] == 1
         await self.crowd(society, platform, users[~thinks], feed[~thinks])
         if thinks.any():

@@ -276,6 +276,10 @@ class Platform:
         number = self.users["bio"]
         return np.flatnonzero((number >= 0) & np.array([*bios, False])[number])[:count]
 
+    def refreshed(self, users: Array) -> None:
+        """Write down that users looked at their feeds, which are made elsewhere."""
+        self._note("refresh", users, np.full(len(users), -1))
+
     # -- one user ---------------------------------------------------------------------------
 
     def act(self, user: int, action: str, target: int = -1, text: str = "") -> dict[str, Any]:
@@ -283,26 +287,28 @@ class Platform:
 
         Args:
             user: Who.
-            action: One of :data:`ACTIONS` but sign_up, refresh and the searches.
+            action: One of :data:`ACTIONS` but sign_up and refresh.
             target: The user, post or comment it is about.
-            text: What is said.
+            text: What is said, or looked for.
 
         Returns:
-            ``{"success": True}``, with "post" where one was made, or ``{"success": False,
-            "reason": ...}``.
+            ``{"success": True}``, with "post" where one was made and "posts" or "users" where some
+            were found, or ``{"success": False, "reason": ...}``.
 
         Raises:
             UnknownName: There is no such action.
             BadInput: There is no such user.
         """
-        if action not in ACTIONS[5:]:
-            raise unknown_name("action", action, ACTIONS[5:])
+        if action not in ACTIONS[2:]:
+            raise unknown_name("action", action, ACTIONS[2:])
         if not 0 <= user < len(self.users) or not self.users["present"][user]:
             raise BadInput(f"there is no user {user}.")
         who, what = np.array([user]), np.array([target])
         if action == "do_nothing":
             self.do_nothing(who)
             return {"success": True}
+        if action in ("trend", "search_posts", "search_user"):
+            return self._look(user, action, text)
         if action in ("create_post", "quote_post", "create_comment"):
             if not text.strip():
                 self._refuse(np.array([NO_TEXT]))
@@ -318,6 +324,16 @@ class Platform:
             return {"success": False, "reason": REASONS[reason]}
         made_post = {"post": len(self.posts) - 1} if action in ("repost", "quote_post") else {}
         return {"success": True, **made_post}
+
+    def _look(self, user: int, action: str, text: str) -> dict[str, Any]:
+        if action == "trend":
+            kind, found = "posts", self.trend()
+        elif action == "search_posts":
+            kind, found = "posts", self.search_posts(user, text)
+        else:
+            kind, found = "users", self.search_user(text)
+        self._note(action, np.array([user]), np.array([-1]))
+        return {"success": True, kind: found.tolist()}
 
     def text(self, text: str) -> int:
         """The number of a text; equal texts have one."""
