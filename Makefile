@@ -12,6 +12,12 @@ OUT       ?= out/demo
 # -- The suites of AgentDojo: without what it depends on, which are the SDKs of four vendors
 AGENTDOJO ?= agentdojo==0.1.35
 
+# -- The populations of AgentTorch: read as data, so without what the package depends on
+AGENTTORCH ?= agent-torch==0.6.0
+
+# -- For gradients: a release that has a build without CUDA where one is at hand
+TORCH ?= torch==2.13.0
+
 # -- Models that the tests use
 TEST_MODELS ?= local-tiny local-small minilm
 
@@ -48,7 +54,8 @@ $(VENV)/.installed-demo: pyproject.toml | $(BIN)/python
 $(VENV)/.installed: pyproject.toml | $(BIN)/python
 	@echo "Installing collegium with everything it needs for development ..."
 	@$(INSTALL) -e '.[all,bench,docs,test,dev]'
-	@$(INSTALL) --no-deps '$(AGENTDOJO)'
+	@$(INSTALL) --no-deps '$(AGENTDOJO)' '$(AGENTTORCH)'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check '$(TORCH)' || echo "Without torch, tests of gradients are skipped."
 	@$(INSTALL) -e '.[alfworld]' || echo "Without its planner, tests of the house games are skipped."
 	@touch $@ $(VENV)/.installed-demo
 
@@ -87,13 +94,30 @@ $(CONCORDIA)/.installed:
 	@$(CONCORDIA)/bin/python -m pip install --quiet --disable-pip-version-check gdm-concordia
 	@touch $@
 
+# The same for the simulators that societies are measured beside.
+AGENTTORCH_ENV ?= out/agent-torch
+OASIS_ENV      ?= out/oasis
+
+$(AGENTTORCH_ENV)/.installed:
+	@$(PYTHON) -m venv $(AGENTTORCH_ENV)
+	@$(AGENTTORCH_ENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps '$(AGENTTORCH)'
+	@$(AGENTTORCH_ENV)/bin/python -m pip install --quiet --disable-pip-version-check torch torch_geometric numpy pandas scipy networkx omegaconf tqdm 'dask[dataframe]' 'langchain<0.4' 'langchain-openai<0.4' epiweeks
+	@touch $@
+
+$(OASIS_ENV)/.installed:
+	@$(PYTHON) -m venv $(OASIS_ENV)
+	@$(OASIS_ENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps 'camel-oasis==0.2.5'
+	@$(OASIS_ENV)/bin/python -m pip install --quiet --disable-pip-version-check numpy
+	@touch $@
+
 # PROGENT=DIR: a copy of the authors' repository of Progent, to be measured beside ours.
-bench: $(VENV)/.installed $(CONCORDIA)/.installed ## Measure speed beside others; writes results/bench/*.json
+bench: $(VENV)/.installed $(CONCORDIA)/.installed $(AGENTTORCH_ENV)/.installed $(OASIS_ENV)/.installed ## Measure speed beside others; writes results/bench/*.json
 	$(BIN)/python -m collegium.bench.speed_kernel
 	$(BIN)/python -m collegium.bench.speed_agents
 	$(BIN)/python -m collegium.bench.speed_engine
 	$(BIN)/python -m collegium.bench.speed_scheduling
 	$(BIN)/python -m collegium.bench.speed_memory --concordia $(CONCORDIA)/bin/python
+	$(BIN)/python -m collegium.bench.speed_society --agenttorch $(AGENTTORCH_ENV)/bin/python --oasis $(OASIS_ENV)/bin/python
 	$(BIN)/python -m collegium.bench.speed_guard $(if $(PROGENT),--progent $(PROGENT))
 
 docs: $(VENV)/.installed ## Build the documentation into site/

@@ -69,12 +69,13 @@ def test_every_extra_is_known() -> None:
     extras = PROJECT["optional-dependencies"]
     assert set(extras) == {
         *("local", "remote", "tasks", "cluster", "routing", "protocols", "memory", "yaml"),
-        "serve",
-        *("argumentation", "guard", "agentdojo"),
+        *("argumentation", "guard", "agentdojo", "serve", "worlds", "alfworld", "society"),
+        "gradients",
         *("bench", "docs", "test", "dev", "all"),
     }
     (everything,) = extras["all"]
-    for extra in set(extras) - {"bench", "docs", "test", "dev", "all"}:
+    large = {"alfworld", "gradients"}  # take minutes or gigabytes to install
+    for extra in set(extras) - {"bench", "docs", "test", "dev", "all"} - large:
         assert extra in everything
 
 

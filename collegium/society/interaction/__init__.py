@@ -1,0 +1,21 @@
+"""People and simulations: interactions as records, and the operations that make them true."""
+
+from collegium.society.interaction.commands import AskBack, Understood, understand
+from collegium.society.interaction.compare import Comparison, compare
+from collegium.society.interaction.live import Live
+from collegium.society.interaction.records import Record, coverage, find, records
+from collegium.society.interaction.seats import Seats
+
+__all__ = [
+    "AskBack",
+    "Comparison",
+    "Live",
+    "Record",
+    "Seats",
+    "Understood",
+    "compare",
+    "coverage",
+    "find",
+    "records",
+    "understand",
+]

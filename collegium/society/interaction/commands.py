@@ -1,0 +1,167 @@
+"""Directing in plain language: a sentence becomes one operation, or a question back.
+
+The model fills in a form whose fields offer only what there is: the parameters, places, columns and
+events of this very society. There is no field for code or for anything else. What comes out is
+checked like any operation, shown as a preview, and carried out by whoever asked for it to be
+confirmed: nothing here ever changes a society.
+"""
+
+from __future__ import annotations
+
+from functools import reduce
+from operator import or_
+from typing import Any, Literal
+
+import msgspec
+
+from collegium.errors import BadInput
+from collegium.kernel import Unparsed
+from collegium.society.engine import Society
+from collegium.society.operations import Operation, Remove, check
+
+PROFILE = (
+    "You translate one instruction about a running simulation into one form. "
+    "Use the form 'unclear' for anything that the other forms do not cover exactly, for anything "
+    "about files, programs or the computer, and for anything that is to be hidden."
+)
+
+SENSIBLE = 1000
+"""Steps ahead of which nothing is planned."""
+
+
+class Understood(msgspec.Struct, frozen=True):
+    """A sentence that was understood.
+
+    Attributes:
+        at: The step before which it is to happen; that which comes next if none was said.
+        operation: What.
+        preview: What would change, in words.
+    """
+
+    at: int
+    operation: Operation
+    preview: str
+
+
+class AskBack(msgspec.Struct, frozen=True):
+    """A sentence that was not understood, or that asks for what cannot be done."""
+
+    question: str
+
+
+def form(society: Society) -> Any:
+    """The type that a sentence is read as: one struct per operation, with the names there are."""
+    model, state = society.model, society.state
+
+    def struct(tag: str, *fields: tuple[str, Any] | tuple[str, Any, Any]) -> Any:
+        when = ("at", int, -1)
+        return msgspec.defstruct(
+            f"Form_{tag.replace('-', '_')}", [*fields, when], tag_field="do", tag=tag
+        )
+
+    def one_of(names: Any) -> Any:
+        return Literal[tuple(sorted(names))]
+
+    kinds: list[Any] = [struct("unclear", ("question", str))]
+    if model.parameters:
+        kinds.append(struct("set", ("parameter", one_of(model.parameters)), ("value", float)))
+    if state.layers:
+        kinds.append(struct("close", ("place", one_of(state.layers))))
+        kinds.append(struct("open", ("place", one_of(state.layers)), ("factor", float, 1.0)))
+    columns = one_of(state.agents)
+    kinds.append(struct("edit", ("agent", int), ("column", columns), ("value", float)))
+    if model.newcomers is not None:
+        kinds.append(struct("add", ("count", int)))
+    if model.leave is not None:
+        kinds.append(struct("remove", ("agent", int)))
+    if model.happenings:
+        kinds.append(struct("inject", ("event", one_of(model.happenings))))
+    return msgspec.defstruct("Command", [("form", reduce(or_, kinds))])
+
+
+async def understand(society: Society, sentence: str) -> Understood | AskBack:
+    """Turn a sentence into an operation, without carrying it out.
+
+    Args:
+        society: What it is about.
+        sentence: What a person said.
+
+    Returns:
+        What was understood, for a preview; or a question back.
+
+    Raises:
+        BadInput: The society has no language model.
+    """
+    agent = society.thinker("command", role="command", profile=PROFILE)
+    facts = {
+        "parameters": {k: p.meaning for k, p in society.model.parameters.items()},
+        "places": list(society.state.layers),
+        "columns": list(society.agents),
+        "events": list(society.model.happenings),
+        "agents": f"0 to {len(society.agents) - 1}",
+        "next step": society.t,
+    }
+    reply = await agent.ask(
+        f"The simulation: {msgspec.json.encode(facts).decode()}\nThe instruction: {sentence}\n"
+        "Fill in one form. 'at' is the step before which it is to happen, -1 for now.",
+        output=form(society),
+        temperature=0.0,
+        max_tokens=120,
+    )
+    filled: Any = reply.data  # a type made for this society: unknown to a type checker
+    if isinstance(filled, Unparsed):
+        return AskBack("I did not understand that; say it in other words.")
+    return read_form(society, filled.form)
+
+
+def read_form(society: Society, filled: Any) -> Understood | AskBack:
+    """What a filled-in form asks for, checked against the society."""
+    fields = msgspec.to_builtins(filled)
+    at = fields.pop("at", -1)
+    if fields["do"] == "unclear":
+        return AskBack(fields["question"] or "What do you want to change?")
+    operation = msgspec.convert(fields, Operation)
+    at = society.t if at < 0 else at
+    if not society.t <= at <= society.t + SENSIBLE:
+        return AskBack(f"Step {at} is out of reach; the next one is {society.t}. When?")
+    try:
+        check(society, operation)
+    except BadInput as error:
+        return AskBack(str(error))
+    return Understood(at, operation, preview(society, at, operation))
+
+
+def preview(society: Society, at: int, operation: Operation) -> str:
+    """What an operation would change, in words."""
+    fields = msgspec.to_builtins(operation)
+    now: Any = None
+    if fields["do"] == "set":
+        now = society.parameters[fields["parameter"]]
+    elif fields["do"] in ("close", "open"):
+        now = f"factor {society.state.layers[fields['place']].factor:g}"
+    elif fields["do"] == "edit":
+        now = society.agents[fields["column"]][fields["agent"]].tolist()
+    elif isinstance(operation, Remove) and society.model.describe is not None:
+        now = society.model.describe(society, operation.agent)
+    what = ", ".join(f"{k} {v}" for k, v in fields.items() if k != "do")
+    present = "" if now is None else f" (now: {now})"
+    return f"before step {at}: {fields['do']} {what}{present}"
+
+
+WORDS = {"close": ("close", "shut"), "open": ("open", "reopen"), "set": ("set", "change", "make")}
+
+
+def keyword_match(society: Society, sentence: str) -> Operation | None:
+    """The baseline that needs no model: a verb, a name, a number."""
+    words = sentence.casefold().replace(",", " ").rstrip(".").split()
+    numbers = [float(w) for w in words if w.replace(".", "", 1).isdigit()]
+    layers = [name for name in society.state.layers if name in words]
+    parameters = [p for p in society.model.parameters if p.casefold() in words]
+    if layers and any(w in words for w in WORDS["close"]):
+        return msgspec.convert({"do": "close", "place": layers[0]}, Operation)
+    if layers and any(w in words for w in WORDS["open"]):
+        return msgspec.convert({"do": "open", "place": layers[0]}, Operation)
+    if parameters and numbers and any(w in words for w in WORDS["set"]):
+        found = {"do": "set", "parameter": parameters[0], "value": numbers[0]}
+        return msgspec.convert(found, Operation)
+    return None

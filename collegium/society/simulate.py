@@ -1,0 +1,286 @@
+"""Simulators by name, and runs of them that can be interrupted."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import numpy as np
+
+from collegium.errors import BadInput, CollegiumError, unknown_name
+from collegium.society import checkpoint
+from collegium.society.contacts import contact_layers
+from collegium.society.covid.behaviour import Isolation, isolation_archetypes
+from collegium.society.covid.model import covid_model, covid_state
+from collegium.society.engine import Model, Society
+from collegium.society.labour import Labour, labour_archetypes, market_model, market_state
+from collegium.society.network import from_edges
+from collegium.society.operations import Scheduled, schedule
+from collegium.society.population import (
+    AGES,
+    SEXES,
+    Categories,
+    city,
+    households,
+    read_edges,
+    read_population,
+)
+from collegium.society.state import State, Table
+
+if TYPE_CHECKING:
+    from collegium.kernel import Kernel
+
+SIMULATORS = {
+    "covid": "an epidemic in a city whose people decide whether to isolate",
+    "market": "a labour market whose people decide whether to work",
+    "social": "a social platform whose users read feeds, post, repost and follow",
+}
+
+MONTH = 28
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run is started with.
+
+    Attributes:
+        simulator: Name of the simulator.
+        agents: How many, where the population is made up.
+        seed: Fixes everything.
+        population: File with the population; "" makes one up.
+        contacts: File with edges between agents; "" makes networks up.
+        archetypes: Columns that span the groups a language model is asked about; none: no model.
+        behaviour: covid without archetypes: "constant", "heuristic" or "none".
+        infected: covid: share of people infected at first.
+        labour: covid: whether the labour market runs beside it.
+        recommender: social: "x", "reddit", "random" or "trace".
+        llm_users: social: users who think for themselves with a language model.
+        model: Language model.
+        parameters: Values of parameters that differ from the simulator's own.
+    """
+
+    simulator: str
+    agents: int = 10_000
+    seed: int = 0
+    population: str = ""
+    contacts: str = ""
+    archetypes: tuple[str, ...] = ()
+    behaviour: str = "constant"
+    infected: float = 0.001
+    labour: bool = False
+    recommender: str = "x"
+    llm_users: int = 0
+    model: str = ""
+    parameters: dict[str, Any] = {}
+
+    def check(self) -> None:
+        """Make sure that the options are possible.
+
+        Raises:
+            UnknownName: There is no such simulator or behaviour.
+            BadInput: A number is out of range.
+        """
+        if self.simulator not in SIMULATORS and not self.simulator.endswith(".py"):
+            raise unknown_name("simulator", self.simulator, SIMULATORS)
+        if not self.population and not 2 <= self.agents <= 100_000_000:
+            raise BadInput(f"a society has 2 to 100,000,000 agents, not {self.agents}.")
+        if self.behaviour not in ("none", "constant", "heuristic"):
+            raise unknown_name("behaviour", self.behaviour, ("none", "constant", "heuristic"))
+        if (self.archetypes or self.llm_users) and not self.model:
+            raise BadInput("archetypes and thinking users need a language model; name one.")
+
+
+def population(options: Options, needed: Sequence[str]) -> tuple[Table, list[Categories]]:
+    """The people of a run, and what the values of their columns are called.
+
+    Args:
+        options: Of the run.
+        needed: Columns that a population from a file must have.
+
+    Raises:
+        BadInput: The file is not what it must be.
+    """
+    if not options.population:
+        people = city(options.agents, seed=options.seed)
+        names: dict[str, tuple[str, ...]] = {}
+    else:
+        people, names = read_population(Path(options.population), needed)
+        if int(people["age"].max()) >= len(AGES):
+            raise BadInput(
+                f"column 'age' of {options.population} must hold the age group, 0 to "
+                f"{len(AGES) - 1} ({', '.join(AGES)}), not {int(people['age'].max())}."
+            )
+        if "area" not in people:
+            people["area"] = np.zeros(len(people), np.uint8)
+        if "household" not in people:
+            people["household"] = households(people["area"], seed=options.seed)
+    known = {"age": AGES, "sex": SEXES, **names}
+    categories = []
+    for column in people:
+        if column == "household" or people[column].dtype.kind not in "iu":
+            continue
+        most = int(people[column].max()) + 1
+        called = known.get(column, ())
+        if len(called) < most <= 256:
+            called = tuple(f"{column} {i + 1}" for i in range(most))
+        if len(called) >= most:
+            categories.append(Categories(column, called))
+    return people, categories
+
+
+def build(options: Options) -> tuple[Model, State]:
+    """The model of a run and the state it begins with.
+
+    Raises:
+        BadInput: An option or a file is not what it must be.
+        UnknownName: A name does not exist.
+    """
+    options.check()
+    if options.simulator == "social":
+        from collegium.society.social.build import build_social
+
+        return build_social(options)
+    people, categories = population(options, ("age",))
+    model = _model(options, categories)
+    if options.simulator == "market":
+        return model, market_state(people)
+    if options.contacts:
+        ends = read_edges(Path(options.contacts))
+        layers = {"contacts": from_edges(len(people), *ends)}
+    else:
+        layers = contact_layers(people, seed=options.seed)
+    seed, infected = options.seed, options.infected
+    state = covid_state(people, layers, seed=seed, infected=infected, labour=options.labour)
+    state.values["categories"] = {c.column: list(c.names) for c in categories}
+    return model, state
+
+
+def _model(options: Options, categories: Sequence[Categories]) -> Model:
+    """The model alone, as a resumed run needs it."""
+    by_work = labour_archetypes(options.archetypes, categories) if options.archetypes else None
+    if options.simulator == "market":
+        return market_model(by_work)
+    if options.archetypes:
+        isolation = Isolation("archetypes", isolation_archetypes(options.archetypes, categories))
+    else:
+        isolation = Isolation(options.behaviour)  # type: ignore[arg-type]
+    return covid_model(isolation, labour=Labour(MONTH, by_work) if options.labour else None)
+
+
+def start(options: Options, kernel: Kernel | None = None) -> Society:
+    """A society at its first step.
+
+    Raises:
+        CollegiumError: An option, a file or a parameter is not what it must be.
+    """
+    if options.simulator.endswith(".py"):
+        society = own_simulator(options, kernel)
+        for name, value in options.parameters.items():
+            society.set(name, value)
+        return society
+    model, state = build(options)
+    return Society(model, state, seed=options.seed, parameters=options.parameters, kernel=kernel)
+
+
+def own_simulator(options: Options, kernel: Kernel | None) -> Society:
+    """The society that a user's own file makes: its function ``society(agents, seed, kernel)``.
+
+    Raises:
+        BadInput: The file cannot be read or run, or makes something else.
+    """
+    file = Path(options.simulator)
+    if not file.is_file():
+        raise BadInput(f"there is no file {file} with a simulator.")
+    spec = importlib.util.spec_from_file_location(f"simulator_{file.stem}", file)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    try:
+        spec.loader.exec_module(module)
+        make = getattr(module, "society", None)
+        if not callable(make):
+            raise BadInput(f"{file} has no function society(agents, seed, kernel).")
+        made = make(agents=options.agents, seed=options.seed, kernel=kernel)
+    except CollegiumError:
+        raise
+    except Exception as error:
+        raise BadInput(f"{file}: {type(error).__name__}: {error}") from error
+    if not isinstance(made, Society):
+        raise BadInput(f"society() in {file} must make a Society, not {type(made).__name__}.")
+    return made
+
+
+def resume(folder: Path, kernel: Kernel | None = None) -> tuple[Society, Options]:
+    """A society as its newest checkpoint left it, and the options it was started with.
+
+    Raises:
+        BadInput: There is no checkpoint, or it cannot be read.
+    """
+    saved, state = checkpoint.load(folder)
+    options = msgspec.convert(saved.options, Options)
+    if options.simulator.endswith(".py"):
+        model = own_simulator(options, kernel).model
+    elif options.simulator == "social":
+        from collegium.society.social.build import social_model_of
+
+        model = social_model_of(options, state)
+    else:
+        called = state.values.get("categories", {})
+        categories = [Categories(c, tuple(names)) for c, names in called.items()]
+        model = _model(options, categories)
+    society = Society(
+        model,
+        state,
+        seed=saved.seed,
+        parameters=saved.parameters,
+        kernel=kernel,
+        t=saved.t,
+        curves=saved.curves,
+    )
+    return society, options
+
+
+async def simulate(
+    society: Society,
+    steps: int,
+    *,
+    options: Options | None = None,
+    folder: Path | None = None,
+    every: int = 5,
+    interventions: Sequence[Scheduled] = (),
+    on_step: Callable[[Society], None] | None = None,
+) -> Society:
+    """Run a society up to a step, keeping checkpoints on the way.
+
+    Args:
+        society: Where it stands.
+        steps: Number of steps it is to have taken in the end.
+        options: What it was started with; kept in the checkpoints.
+        folder: Where checkpoints go; None: none are made.
+        every: Steps between checkpoints.
+        interventions: What happens when. Those of steps that are over are taken to be done.
+        on_step: Called after every step.
+
+    Raises:
+        BadInput: An intervention is impossible, or a checkpoint cannot be written.
+    """
+    known = society.state.values.get("schedule", [])
+    for entry in interventions:
+        if entry.at >= society.t and msgspec.to_builtins(entry) not in known:
+            schedule(society, entry.at, entry.operation)
+    while society.t < steps:
+        await society.step()
+        if on_step is not None:
+            on_step(society)
+        if folder is not None and (society.t % every == 0 or society.t == steps):
+            checkpoint.save(society, folder, msgspec.to_builtins(options) if options else None)
+    return society
+
+
+def steps_of(simulator: str) -> str:
+    """What one step of a simulator is, in words."""
+    return {"covid": "a day", "market": "a month", "social": "3 minutes"}.get(simulator, "a step")
