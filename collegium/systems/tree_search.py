@@ -205,7 +205,12 @@ async def tree_search(
         nonlocal problem
         spent, found = Counts(), None
         try:
-            trial = Trial(agent, await kernel.call(Snapshot(agent=agent.name)))
+            start: bytes = await kernel.call(Snapshot(agent=agent.name))
+        except Denied as error:
+            problem = str(error)
+            return None
+        trial = Trial(agent, start)
+        try:
             if order == "rerank":
                 found = await rerank(
                     trial, propose, value, trajectories=TRAJECTORIES, length=steps, counts=spent
