@@ -49,6 +49,10 @@ def table(as_json: Json = False) -> None:
 @interop.command()
 def matrix(
     rounds: Annotated[int, typer.Option(metavar="N", help="How often each call is made.")] = 5,
+    agent: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="One more server: acp:http://host#agent; repeatable."),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the table as Markdown, too.")
     ] = None,
@@ -57,14 +61,17 @@ def matrix(
     """Run every client against every server, and show what passed."""
     from collegium.commands.show import console, print_json, writable_file
     from collegium.errors import BadInput
+    from collegium.protocols.callers import open_caller
     from collegium.protocols.matrix import as_markdown
     from collegium.protocols.matrix import matrix as run_matrix
 
     if rounds < 1:
         raise BadInput(f"the number of rounds must be at least 1, not {rounds}.")
+    for name in agent or ():
+        open_caller(name)
     if out is not None:
         writable_file(out)
-    found = asyncio.run(run_matrix(rounds))
+    found = asyncio.run(run_matrix(rounds, agent or ()))
     page = as_markdown(found)
     if out is not None:
         out.write_text(page, encoding="utf-8")

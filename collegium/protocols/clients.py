@@ -82,8 +82,9 @@ class Clients:
         if budget is not None and budget < 1:
             raise BadInput(f"a budget of tokens must be above 0, not {budget}.")
         self._budget = budget
+        named: dict[str, Client] = {}  # who has several tokens has one purse
         self._by_digest = {
-            sha256(token.encode()).digest(): Client(name, own or budget)
+            sha256(token.encode()).digest(): named.setdefault(name, Client(name, own or budget))
             for token, (name, own) in (tokens or {}).items()
         }
         self._by_did = {did: Client(did, own or budget) for did, own in (dids or {}).items()}

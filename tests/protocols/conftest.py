@@ -54,12 +54,12 @@ class Served:
         home: Where its runs are kept.
     """
 
-    def __init__(self, home: Path, *arguments: str) -> None:
+    def __init__(self, home: Path, *arguments: str, command: str = "serve") -> None:
         self.home = home
         self.lines: list[str] = []
         self._ready = threading.Event()
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "collegium.cli", "serve", *arguments, "--port", "0"],
+            [sys.executable, "-m", "collegium.cli", command, *arguments, "--port", "0"],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
@@ -216,6 +216,24 @@ def scripts(tmp_path_factory: pytest.TempPathFactory) -> Path:
     file = tmp_path_factory.mktemp("scripts") / "models.py"
     file.write_text(SCRIPTS)
     return file
+
+
+@pytest.fixture(scope="session")
+def words(scripts: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A server of all protocols whose model says the question backwards."""
+    home = tmp_path_factory.mktemp("words")
+    server = Served(home, "direct", "mad", "--model", f"script:{scripts}:words")
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def sleeper(scripts: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A server of all protocols whose model thinks for half a minute."""
+    home = tmp_path_factory.mktemp("sleeper")
+    server = Served(home, "direct", "--model", f"script:{scripts}:sleeper")
+    yield server
+    server.stop()
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -31,14 +30,9 @@ from collegium.protocols.messages import Message, Part, said
 SAID = "ALPHA BETA GAMMA"
 
 
-@pytest.fixture(scope="module")
-def server(serve: Callable[..., Any]) -> Any:
-    return serve("words", "direct", "mad", "--protocol", "a2a")
-
-
-@pytest.fixture(scope="module")
-def sleeper(serve: Callable[..., Any]) -> Any:
-    return serve("sleeper", "direct", "--protocol", "a2a")
+@pytest.fixture
+def server(words: Any) -> Any:
+    return words
 
 
 def message(text: str, **more: str) -> Any:
@@ -71,13 +65,14 @@ async def test_the_official_client_streams(server, binding: str) -> None:
 
 @pytest.mark.must_show("interop", 1)
 async def test_the_official_client_cancels(sleeper) -> None:
+    before = {row.id for row in sleeper.runs()}
     client = await create_client(sleeper.address, client_config=ClientConfig(streaming=True))
     request = pb.SendMessageRequest(message=message("sleep"))
     task = run = ""
     async for event in client.send_message(request):
         if event.HasField("task"):
             task = event.task.id
-            while not (runs := sleeper.runs()):
+            while not (runs := [r for r in sleeper.runs() if r.id not in before]):
                 await asyncio.sleep(0.02)
             run = runs[0].id
             canceled = await client.cancel_task(pb.CancelTaskRequest(id=task))

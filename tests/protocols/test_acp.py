@@ -3,7 +3,7 @@
 import asyncio
 import json
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -29,14 +29,9 @@ async def asker(task: Task, kernel: Kernel) -> Result:
     return Result(f"You chose {reply}")
 
 
-@pytest.fixture(scope="module")
-def server(serve: Callable[..., Any]) -> Any:
-    return serve("words", "direct", "mad", "--protocol", "acp")
-
-
-@pytest.fixture(scope="module")
-def sleeper(serve: Callable[..., Any]) -> Any:
-    return serve("sleeper", "direct", "--protocol", "acp")
+@pytest.fixture
+def server(words: Any) -> Any:
+    return words
 
 
 @pytest.fixture
@@ -183,9 +178,9 @@ def test_a_stream_that_nobody_reads_is_stopped(sleeper) -> None:
 
 
 @pytest.fixture(scope="module")
-def found(program, server, sleeper) -> Any:
+def found(program, words, sleeper) -> Any:
     """What the official client found."""
-    return program("acp_client", "all", server.address, sleeper.address).found()
+    return program("acp_client", "all", words.address, sleeper.address).found()
 
 
 @pytest.mark.must_show("interop", 1)

@@ -1,7 +1,6 @@
 """One system through every protocol, agents elsewhere as members of a team, and the gateway."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -102,9 +101,9 @@ PLACES = {"mcp": "/mcp", "acp": "", "a2a": "", "anp": "", "openai": "/v1"}
 FOUR = ("mcp", "acp", "a2a", "anp")
 
 
-@pytest.fixture(scope="module")
-def server(serve: Callable[..., Any]) -> Any:
-    return serve("words", "direct", "mad")
+@pytest.fixture
+def server(words: Any) -> Any:
+    return words
 
 
 def name(server: Any, protocol: str, system: str = "") -> str:
@@ -165,6 +164,19 @@ async def test_the_gateway_between_any_pair(server, nobody: str, target: str, tm
             assert far.spec["origin"]["parent"] == row.id
             await caller.aclose()
     store.close()
+
+
+async def test_the_command_serves_an_agent_on(server, tmp_path: Path) -> None:
+    agent = f"far={name(server, 'acp', 'direct')}"
+    gateway = type(server)(tmp_path / "home", agent, "--protocol", "a2a", command="gateway")
+    try:
+        caller = open_caller(f"a2a:{gateway.address}")
+        assert [s.name for s in (await caller.describe()).skills] == ["far"]
+        answer = await caller.ask([said("gamma beta alpha")])
+        assert answer.text == SAID and gateway.row(answer.run).kind == "relay"
+        await caller.aclose()
+    finally:
+        gateway.stop()
 
 
 CITATION = {"kind": "citation", "url": "http://a.example/page", "title": "A page"}

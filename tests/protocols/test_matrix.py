@@ -17,11 +17,10 @@ from collegium.protocols.matrix import FEATURES
 ROOT = Path(__file__).parents[2]
 
 
-def test_everybody_understands_everybody(tmp_path: Path) -> None:
-    file = tmp_path / "matrix.md"
-    done = CliRunner().invoke(
-        app, ["interop", "matrix", "--rounds", "1", "--json", "--out", str(file)]
-    )
+def test_everybody_understands_everybody(words, tmp_path: Path) -> None:
+    file, other = tmp_path / "matrix.md", f"acp:{words.address}#mad"
+    options = ["--rounds", "1", "--json", "--out", str(file), "--agent", other]
+    done = CliRunner().invoke(app, ["interop", "matrix", *options])
     assert done.exit_code == 0, done.output
     found = json.loads(done.stdout)
     rows = {(r["protocol"], r["client"], r["server"]): r["cells"] for r in found["rows"]}
@@ -32,6 +31,7 @@ def test_everybody_understands_everybody(tmp_path: Path) -> None:
         if pair == ("openai", "collegium", "collegium"):
             assert passed.pop("stream") is None  # the answer itself is the stream
         assert all(passed.values()), (pair, rows[pair])
+    assert rows["acp", "collegium", f"{words.address}#mad"]["call"]["passed"]
     for protocol in ("mcp", "a2a"):
         assert rows[protocol, "collegium", "official package"]["call"]["passed"]
     page = file.read_text()

@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +18,9 @@ ASKED = {"task": "gamma beta alpha"}
 SAID = "ALPHA BETA GAMMA"
 
 
-@pytest.fixture(scope="module")
-def server(serve: Callable[..., Any]) -> Any:
-    return serve("words", "direct", "mad", "--protocol", "mcp")
-
-
-@pytest.fixture(scope="module")
-def sleeper(serve: Callable[..., Any]) -> Any:
-    return serve("sleeper", "direct", "--protocol", "mcp")
+@pytest.fixture
+def server(words: Any) -> Any:
+    return words
 
 
 @pytest.mark.must_show("interop", 1)
@@ -188,6 +182,25 @@ async def test_cancelling_a_call_stops_its_run(sleeper, mode: str) -> None:
         assert again.content[0].text == "pong"
     last = sleeper.trace(new[0].id)[-1]
     assert last.kind == "stop" and "cancelled" in last.error
+
+
+async def test_a_connection_that_breaks_stops_its_run(sleeper) -> None:
+    before = {row.id for row in sleeper.runs()}
+    wire = Wire(f"{sleeper.address}/mcp")
+    wire.headers |= {
+        "mcp-protocol-version": NEWEST,
+        "mcp-method": "tools/call",
+        "mcp-name": "run",
+    }
+    params = {"name": "run", "arguments": {"task": "sleep"}, "_meta": _envelope(NEWEST)}
+    call = asyncio.create_task(wire.post("tools/call", params))
+    while not (new := [row.id for row in sleeper.runs() if row.id not in before]):
+        await asyncio.sleep(0.02)
+    call.cancel()
+    await asyncio.gather(call, return_exceptions=True)
+    await wire.http.aclose()
+    row = await asyncio.to_thread(sleeper.ended, new[0], 2.0)
+    assert row.status == "interrupted" and sleeper.trace(row.id)[-1].kind == "stop"
 
 
 @pytest.mark.must_show("interop", 1)

@@ -3,7 +3,6 @@
 import json
 import socket
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +15,9 @@ SAID = "ALPHA BETA GAMMA"
 ASKED = [{"role": "user", "content": "gamma beta alpha"}]
 
 
-@pytest.fixture(scope="module")
-def server(serve: Callable[..., Any]) -> Any:
-    return serve("words", "direct", "mad", "--protocol", "openai")
+@pytest.fixture
+def server(words: Any) -> Any:
+    return words
 
 
 def client(server: Any, key: str = "none") -> Any:
@@ -144,9 +143,10 @@ def test_what_goes_wrong_inside_stays_inside(serve) -> None:
     assert not any("sk-a-secret" in line for line in server.lines)
 
 
-def test_a_client_that_goes_away_stops_its_run(serve) -> None:
-    server = serve("sleeper", "direct", "--protocol", "openai")
+def test_a_client_that_goes_away_stops_its_run(sleeper) -> None:
+    server = sleeper
     for stream in (True, False):
+        before = {row.id for row in server.runs()}
         body = json.dumps({"model": "collegium/direct", "messages": ASKED, "stream": stream})
         host, port = server.address.removeprefix("http://").split(":")
         with socket.create_connection((host, int(port))) as caller:
@@ -155,10 +155,9 @@ def test_a_client_that_goes_away_stops_its_run(serve) -> None:
             caller.sendall(f"{head}{body}".encode())
             if stream:
                 caller.recv(4096)
-            else:
-                while not server.runs() or server.runs()[0].status != "running":
-                    time.sleep(0.02)
-        run = server.runs()[0].id
+            while not (new := [row.id for row in server.runs() if row.id not in before]):
+                time.sleep(0.02)
+        (run,) = new
         begin = time.monotonic()
         row = server.ended(run)
         assert row.status == "interrupted"

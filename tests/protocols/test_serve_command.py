@@ -44,6 +44,13 @@ def test_a_file_of_clients(tmp_path: Path) -> None:
         clients.by_did("did:wba:example.com:eve")
 
 
+def test_two_tokens_of_one_name_share_a_purse(tmp_path: Path) -> None:
+    file = tmp_path / "tokens"
+    file.write_text("ann 0123456789abcdef 100\nann fedcba9876543210\n")
+    clients = read_clients(file)
+    assert clients.by_token("0123456789abcdef") is clients.by_token("fedcba9876543210")
+
+
 @pytest.mark.parametrize("line", ["ann short", "ann 0123456789abcdef many", "", "a b c d"])
 def test_a_file_that_makes_no_sense(tmp_path: Path, line: str) -> None:
     file = tmp_path / "tokens"
