@@ -262,7 +262,7 @@ class Screen:
         head = Text(f"{self._options.simulator} · step {society.t} of {self._steps}{self._seed}")
         head.append(f" · {clock(taken)}", style="dim")
         width = max(20, min(80, self._out.width - 34))
-        rows = table("", "", "", right=("",))
+        rows = table("curve", " ", "now", right=("now",))
         for name, values in society.curves.items():
             rows.add_row(name, sparkline(values, width, self._steps), figure(values[-1]))
         return Group(head, rows)
