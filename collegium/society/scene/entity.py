@@ -1,7 +1,8 @@
 """Entities: a shell around named components, and the order of phases they go through.
 
-READY -> PRE_ACT -> POST_ACT -> UPDATE -> READY when it acts, READY -> PRE_OBSERVE -> POST_OBSERVE ->
-UPDATE -> READY when it observes. Every other order is a mistake of the program and raises.
+READY -> PRE_ACT -> POST_ACT -> UPDATE -> READY when it acts;
+READY -> PRE_OBSERVE -> POST_OBSERVE -> UPDATE -> READY when it observes.
+Every other order is a mistake of the program and raises.
 """
 
 from __future__ import annotations
