@@ -296,10 +296,10 @@ def _facts(
     if edges:
         facts["contacts"] = f"{edges:,} directed edges in {len(society.state.layers)} layers"
     if options.archetypes:
-        tally = society.state.values.get("archetypes", {"prompts": 0, "dropped": 0})
+        tally = society.state.values["archetypes"]
         facts["archetypes"] = (
             f"{', '.join(options.archetypes)}: {tally['prompts']} prompts, "
-            f"{tally['dropped']} answers dropped"
+            f"{tally['dropped']} answers dropped, {tally['empty']} groups empty"
         )
     if options.model:
         facts["model"] = f"{options.model}, {calls:,} calls"
