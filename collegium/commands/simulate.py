@@ -262,7 +262,7 @@ class Screen:
         head = Text(f"{self._options.simulator} · step {society.t} of {self._steps}{self._seed}")
         head.append(f" · {clock(taken)}", style="dim")
         width = max(20, min(80, self._out.width - 34))
-        rows = table("", "", "", right=("",))
+        rows = table("curve", " ", "now", right=("now",))
         for name, values in society.curves.items():
             rows.add_row(name, sparkline(values, width, self._steps), figure(values[-1]))
         return Group(head, rows)
@@ -296,10 +296,10 @@ def _facts(
     if edges:
         facts["contacts"] = f"{edges:,} directed edges in {len(society.state.layers)} layers"
     if options.archetypes:
-        tally = society.state.values.get("archetypes", {"prompts": 0, "dropped": 0})
+        tally = society.state.values["archetypes"]
         facts["archetypes"] = (
             f"{', '.join(options.archetypes)}: {tally['prompts']} prompts, "
-            f"{tally['dropped']} answers dropped"
+            f"{tally['dropped']} answers dropped, {tally['empty']} groups empty"
         )
     if options.model:
         facts["model"] = f"{options.model}, {calls:,} calls"

@@ -136,8 +136,9 @@ class Archetypes:
             int(g): self.template.format(**context, **self.attributes(int(g))) for g in there
         }
         tally = society.state.values.setdefault(
-            "archetypes", {"answers": {}, "prompts": 0, "calls": 0, "dropped": 0}
+            "archetypes", {"answers": {}, "prompts": 0, "calls": 0, "dropped": 0, "empty": 0}
         )
+        tally["empty"] = self.groups - len(there)
         answers = tally["answers"]
         new = [p for p in dict.fromkeys(prompts.values()) if self._key(p) not in answers]
         read = await gather(*(self._one(society, i, p, tally) for i, p in enumerate(new)))

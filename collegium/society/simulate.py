@@ -145,8 +145,11 @@ def build(options: Options) -> tuple[Model, State]:
         return build_social(options)
     people, categories = population(options, ("age",))
     model = _model(options, categories)
+    called = {c.column: list(c.names) for c in categories}
     if options.simulator == "market":
-        return model, market_state(people)
+        state = market_state(people)
+        state.values["categories"] = called
+        return model, state
     if options.contacts:
         ends = read_edges(Path(options.contacts))
         layers = {"contacts": from_edges(len(people), *ends)}
@@ -154,7 +157,7 @@ def build(options: Options) -> tuple[Model, State]:
         layers = contact_layers(people, seed=options.seed)
     seed, infected = options.seed, options.infected
     state = covid_state(people, layers, seed=seed, infected=infected, labour=options.labour)
-    state.values["categories"] = {c.column: list(c.names) for c in categories}
+    state.values["categories"] = called
     return model, state
 
 

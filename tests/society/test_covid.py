@@ -274,6 +274,7 @@ async def test_what_is_wrong_is_named_or_counted():
     assert table[0].tolist() == [0.5, 0.5]
     assert table[1].tolist() == [0, 0]
     assert society.state.values["archetypes"]["dropped"] == 2
+    assert society.state.values["archetypes"]["empty"] == 4
     with pytest.raises(BadInput, match="leads to agent 7, who is missing"):
         from_edges(2, np.array([0]), np.array([7]))
     with pytest.raises(BadInput, match="is of 3 agents; there are 2"):

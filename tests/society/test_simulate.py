@@ -12,6 +12,8 @@ import pytest
 from typer.testing import CliRunner
 
 from collegium.cli import app
+from collegium.kernel import Kernel
+from collegium.models import ScriptedModel
 from collegium.society.simulate import Options, resume, simulate, start
 
 ROOT = Path(__file__).parents[2]
@@ -104,7 +106,9 @@ def test_archetypes_by_a_model_are_counted(run, tmp_path):
                "script:yes.py:yes", "--set", "scale=1", "--set", "shift=0", "--json")  # fmt: skip
     assert done.exit_code == 0, done.output
     made = json.loads(done.stdout)
-    assert made["facts"]["archetypes"] == "age, sex: 12 prompts, 0 answers dropped"
+    assert made["facts"]["archetypes"] == (
+        "age, sex: 12 prompts, 0 answers dropped, 0 groups empty"
+    )
     assert made["facts"]["model"].endswith("12 calls")
     assert made["curves"]["isolating"] == [[1, 1, 1]]
 
@@ -132,15 +136,30 @@ def test_a_sentence_is_done_only_when_confirmed(tmp_path):
     assert factors == {"y": True, "n": False}
 
 
+@pytest.mark.parametrize("archetypes", [(), ("age", "sex")])
 @pytest.mark.parametrize("simulator", ["covid", "market", "social"])
-async def test_every_simulator_can_be_resumed(simulator, tmp_path):
-    options = Options(simulator=simulator, agents=800, seed=4, recommender="random")
-    whole = await simulate(start(options), 9)
-    await simulate(start(options), 4, options=options, folder=tmp_path, every=2)
-    society, kept = resume(tmp_path)
+async def test_every_simulator_can_be_resumed(simulator, archetypes, tmp_path):
+    options = Options(
+        simulator=simulator, agents=800, seed=4, recommender="random", archetypes=archetypes,
+        model="scripted" if archetypes else "",
+    )  # fmt: skip
+    calls = []
+
+    def script(request):
+        calls.append(request)
+        words = request.messages[-1].text.rpartition("one word: ")[2].rstrip(".").split(" or ")
+        return words[len(request.messages[-1].text) % len(words)]
+
+    def kernel():
+        return Kernel(ScriptedModel(script), seed=4)
+
+    whole = await simulate(start(options, kernel()), 9)
+    await simulate(start(options, kernel()), 4, options=options, folder=tmp_path, every=2)
+    society, kept = resume(tmp_path, kernel())
     assert kept == options
     await simulate(society, 9)
     assert society.digest() == whole.digest()
+    assert bool(calls) == bool(archetypes)
 
 
 def test_a_checkpoint_of_another_run_is_refused(run):

@@ -1,0 +1,38 @@
+"""The measured speed of societies, as it lies in results/."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from collegium.bench.speed_society import EPIDEMIC, PLATFORM
+
+FILE = Path(__file__).parents[2] / "results" / "bench" / "society.json"
+
+
+@pytest.fixture
+def report():
+    if not FILE.is_file():
+        pytest.skip("societies were not measured yet")
+    return json.loads(FILE.read_text())
+
+
+def rows(report, name):
+    return {row["size"]: row for row in report["rows"] if row["name"] == name}
+
+
+def test_a_million_people_fit_two_seconds_and_two_gigabytes(report):
+    row = rows(report, EPIDEMIC)[1_000_000]
+    assert row["value"] <= 2
+    assert row["memory"] <= 2000
+
+
+def test_a_city_of_new_york_s_size_fits_five_seconds_and_eight_gigabytes(report):
+    row = rows(report, EPIDEMIC)[8_400_000]
+    assert row["value"] <= 5
+    assert row["memory"] <= 8000
+
+
+def test_a_million_users_fit_and_growth_is_linear(report):
+    assert rows(report, PLATFORM)[1_000_000]["value"] < 5
+    assert report["slopes"][PLATFORM] <= 1.1
