@@ -99,7 +99,8 @@ def rates(count: int) -> dict[str, float]:
     """Sign-ups, posts and likes per second: in bulk, and as single actions."""
     import numpy as np
 
-    from collegium.society.social.platform import Platform, empty_state
+    from collegium.society.social.platform import Platform
+    from collegium.society.social.tables import empty_state
 
     found = {}
     single = min(count, 5000)

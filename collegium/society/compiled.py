@@ -41,7 +41,12 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def threads() -> int:
     """How many threads share the work."""
-    return _threads[0] or len(os.sched_getaffinity(0))
+    if _threads[0]:
+        return _threads[0]
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not Linux
+        return os.cpu_count() or 1
 
 
 @contextmanager

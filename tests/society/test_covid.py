@@ -328,3 +328,35 @@ async def test_a_resumed_run_does_not_ask_again(tmp_path):
     await again.run(3)
     assert len(calls) == asked
     assert again.digest() == whole.digest()
+
+
+async def test_the_heuristic_isolates_in_proportion_to_last_week_s_cases():
+    people = city(3000, seed=1)
+    state = covid_state(people, contact_layers(people, seed=1), seed=1, infected=0.02)
+    society = Society(
+        covid_model(Isolation("heuristic")), state, seed=1, parameters={"caution": 20}
+    )
+    await society.run(21)
+    assert society.curves["isolating"][:7] == [0] * 7
+    for week in (1, 2):
+        cases = sum(society.curves["cases"][7 * (week - 1) : 7 * week])
+        wanted = min(1.0, 20 * cases / 3000)
+        assert society.curves["isolating"][7 * week] == pytest.approx(wanted, abs=0.04)
+
+
+async def test_alignment_by_age_and_r_by_week():
+    people = city(20_000, areas=1, seed=1)
+    behaviour = Isolation("archetypes", isolation_archetypes(["sex"], [SEX]))
+    scale = [0.0, 1.0, 1.0, 1.0, 1.0, 0.5]
+    society = Society(
+        covid_model(behaviour),
+        covid_state(people, {}, seed=1),
+        seed=1,
+        kernel=Kernel(says(lambda text: 0.8), seed=1),
+        parameters={"scale": scale, "shift": 0.1, "R": [4, 2]},
+    )
+    await society.step()
+    for age, factor in enumerate(scale):
+        share = society.agents["isolates"][people["age"] == age].mean()
+        assert share == pytest.approx(factor * 0.8 + 0.1, abs=0.03)
+    assert [society.parameter("R", week) for week in range(4)] == [4, 2, 2, 2]

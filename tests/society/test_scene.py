@@ -97,6 +97,8 @@ class Part:
 
 
 class Saying:
+    step = 0
+
     def __init__(self, inside=None):
         self.inside, self.context = inside, ""
 

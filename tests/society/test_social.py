@@ -17,8 +17,8 @@ from collegium.society.social.behaviour import OPTIONS, saying
 from collegium.society.social.build import social_archetypes
 from collegium.society.social.cascades import largest, normalised_rmse
 from collegium.society.social.feeds import best_posts, feeds, hot, in_network, x_score
-from collegium.society.social.platform import REASONS, empty_state
 from collegium.society.social.relations import Relation
+from collegium.society.social.tables import REASONS, empty_state
 
 
 def platform_of(users=4):

@@ -80,7 +80,13 @@ class Component(Protocol):
 
 
 class Acting(Protocol):
-    """The one component that decides, from what all others contributed."""
+    """The one component that decides, from what all others contributed.
+
+    Attributes:
+        step: Which step of the scene it is; set by the Game Master.
+    """
+
+    step: int
 
     async def act(self, spec: ActionSpec, context: str) -> str:
         """What the entity does."""

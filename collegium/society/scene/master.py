@@ -178,7 +178,7 @@ class Scene:
         actor = await self._next()
         spec = await self._spec(actor)
         entity = self.players[actor]
-        entity.acting.step = self.step  # type: ignore[attr-defined]
+        entity.acting.step = self.step
         attempt = await entity.act(spec)
         await self.own.add([attempt])
         page = self._page()

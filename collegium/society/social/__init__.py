@@ -2,7 +2,8 @@
 
 from collegium.society.social.build import social_model
 from collegium.society.social.cascades import cascade_of, largest, over_time
-from collegium.society.social.platform import ACTIONS, Platform
+from collegium.society.social.platform import Platform
+from collegium.society.social.tables import ACTIONS
 from collegium.society.social.users import make_users
 
 __all__ = [

@@ -17,7 +17,8 @@ import numpy as np
 from collegium.kernel import Reply, Unparsed, gather
 from collegium.society.archetypes import Archetypes
 from collegium.society.engine import Society
-from collegium.society.social.platform import ACTIONS, Platform
+from collegium.society.social.platform import Platform
+from collegium.society.social.tables import ACTIONS
 from collegium.society.social.users import TOPICS, saying
 from collegium.society.state import Array
 

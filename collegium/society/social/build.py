@@ -12,8 +12,9 @@ from collegium.society.archetypes import Archetypes
 from collegium.society.engine import Model, Parameter, Society
 from collegium.society.social.behaviour import OPTIONS, Crowd, action_prompt, persona, think
 from collegium.society.social.feeds import Recommender, feeds
-from collegium.society.social.platform import RELATIONS, Platform
+from collegium.society.social.platform import Platform
 from collegium.society.social.recommend import KINDS, REFRESH, Recommendations, Vectors
+from collegium.society.social.tables import RELATIONS
 from collegium.society.social.users import CATEGORIES, TOPICS, make_users, saying
 from collegium.society.state import Array, State
 

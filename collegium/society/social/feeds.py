@@ -26,8 +26,9 @@ import numpy as np
 from collegium.society.chance import uniform
 from collegium.society.compiled import compiled, spread
 from collegium.society.engine import Society
-from collegium.society.social.platform import REPOST, Platform
+from collegium.society.social.platform import Platform
 from collegium.society.social.relations import look_up
+from collegium.society.social.tables import REPOST
 from collegium.society.state import Array
 
 Recommender = Literal["x", "reddit", "random", "trace", "none"]

@@ -11,7 +11,8 @@ from collegium.errors import BadInput
 from collegium.society.chance import generator, uniform, uniforms
 from collegium.society.compiled import compiled, spread
 from collegium.society.population import AGES, SEXES, Categories, city
-from collegium.society.social.platform import Platform, empty_state
+from collegium.society.social.platform import Platform
+from collegium.society.social.tables import empty_state
 from collegium.society.state import Array, State, Table
 
 TOPICS = (
