@@ -21,8 +21,9 @@ from collegium.errors import (
     UnknownName,
 )
 from collegium.protocols.clients import Client, Clients, QuotaExceeded, Unauthorised
-from collegium.protocols.hub import Busy, Running, log_bug
+from collegium.protocols.hub import Busy, log_bug
 from collegium.protocols.messages import RUN_HEADER
+from collegium.protocols.running import Running
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
