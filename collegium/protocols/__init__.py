@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collegium.protocols.clients import Client, Clients, read_clients
-    from collegium.protocols.hub import Hub, Running, Wish
+    from collegium.protocols.hub import Hub, Wish
     from collegium.protocols.messages import Message, Part, said
+    from collegium.protocols.running import Running
     from collegium.protocols.serve import application, serve, serving
 
 _HOME = {
@@ -18,7 +19,7 @@ _HOME = {
     "Hub": "hub",
     "Message": "messages",
     "Part": "messages",
-    "Running": "hub",
+    "Running": "running",
     "Wish": "hub",
     "application": "serve",
     "read_clients": "clients",

@@ -49,8 +49,9 @@ from collegium.protocols.a2a_wire import (
     write_part,
 )
 from collegium.protocols.clients import Clients
-from collegium.protocols.hub import KEPT, Hub, Running
+from collegium.protocols.hub import KEPT, Hub
 from collegium.protocols.messages import RUN_HEADER, RUN_KEY, CallEnded, StateChanged, said
+from collegium.protocols.running import Running
 from collegium.protocols.serve import Mounted
 from collegium.protocols.signing import ALGORITHM, b64url, jwk
 from collegium.protocols.urls import Allowed, with_content

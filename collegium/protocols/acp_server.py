@@ -25,7 +25,7 @@ from collegium.protocols.acp_wire import (
     write_message,
     write_part,
 )
-from collegium.protocols.hub import KEPT, Hub, Running
+from collegium.protocols.hub import KEPT, Hub
 from collegium.protocols.messages import (
     RUN_HEADER,
     RUN_KEY,
@@ -36,6 +36,7 @@ from collegium.protocols.messages import (
     StateChanged,
     TextWritten,
 )
+from collegium.protocols.running import Running
 from collegium.protocols.urls import Allowed, with_content
 from collegium.protocols.web import (
     EventStream,

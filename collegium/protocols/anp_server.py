@@ -23,8 +23,9 @@ from collegium.errors import BadInput, CollegiumError, UnknownName
 from collegium.protocols.clients import Client, Clients, Unauthorised
 from collegium.protocols.did import Resolver, Verifier, did_of, document
 from collegium.protocols.did_http import is_signed, who_signed
-from collegium.protocols.hub import Hub, Running, Wish
+from collegium.protocols.hub import Hub, Wish
 from collegium.protocols.messages import RUN_HEADER, CallEnded, said
+from collegium.protocols.running import Running
 from collegium.protocols.web import (
     EventStream,
     Json,

@@ -10,7 +10,7 @@ from urllib.parse import urldefrag, urlsplit
 import httpx
 import msgspec
 
-from collegium.errors import BadInput, ModelError, Transient, Unreachable
+from collegium.errors import BadInput, ModelError, Transient, Unreachable, missing_extra
 from collegium.kernel.trace import current_run
 from collegium.models.remote import ADDRESS_KEY
 from collegium.protocols.messages import RUN_HEADER, Message, Part, State
@@ -263,8 +263,10 @@ def open_caller(name: str) -> Caller:
         from collegium.protocols.mcp_client import MCPClient
 
         return MCPClient(url)
-    from collegium.protocols.anp_client import ANPClient
-
+    try:
+        from collegium.protocols.anp_client import ANPClient
+    except ModuleNotFoundError:
+        raise missing_extra("serve", "an agent of ANP") from None
     return ANPClient(url)
 
 

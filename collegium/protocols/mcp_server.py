@@ -22,8 +22,9 @@ from collegium import __version__
 from collegium.errors import BadInput, CollegiumError, UnknownName
 from collegium.kernel.trace import encode_event
 from collegium.protocols.clients import Client, Clients
-from collegium.protocols.hub import Hub, Running, Wish
+from collegium.protocols.hub import Hub, Wish
 from collegium.protocols.messages import RUN_HEADER, RUN_KEY, CallEnded, said
+from collegium.protocols.running import Running
 from collegium.protocols.serve import Mounted
 from collegium.protocols.web import MOST_BYTES, sentence_of
 

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from collegium.protocols.hub import Hub, Running
+from collegium.protocols.hub import Hub
 from collegium.protocols.messages import (
     RUN_HEADER,
     Answered,
@@ -33,6 +33,7 @@ from collegium.protocols.openai_wire import (
     wish_of,
 )
 from collegium.protocols.responses_wire import is_live, response_events, response_object
+from collegium.protocols.running import Running
 from collegium.protocols.web import (
     EventStream,
     Json,

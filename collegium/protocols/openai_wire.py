@@ -7,8 +7,9 @@ from typing import Any
 import msgspec
 
 from collegium.errors import BadInput
-from collegium.protocols.hub import Running, Wish
+from collegium.protocols.hub import Wish
 from collegium.protocols.messages import Message, said
+from collegium.protocols.running import Running
 
 PREFIX = "collegium/"
 """What the name of a system begins with where a model is asked for."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Any
 
-from collegium.protocols.hub import Running
 from collegium.protocols.messages import Answered, TextWritten
 from collegium.protocols.openai_wire import AnswerStream, account, finish_of
+from collegium.protocols.running import Running
 from collegium.protocols.web import sentence_of, sse
 
 LIVE = "direct"

@@ -9,8 +9,6 @@ from ipaddress import ip_address
 from typing import Any
 
 import msgspec
-from starlette.requests import Request
-from starlette.responses import Response
 
 from collegium.errors import (
     BadInput,
@@ -19,10 +17,18 @@ from collegium.errors import (
     LimitReached,
     ModelError,
     UnknownName,
+    missing_extra,
 )
 from collegium.protocols.clients import Client, Clients, QuotaExceeded, Unauthorised
-from collegium.protocols.hub import Busy, Running, log_bug
+from collegium.protocols.hub import Busy, log_bug
 from collegium.protocols.messages import RUN_HEADER
+from collegium.protocols.running import Running
+
+try:
+    from starlette.requests import Request
+    from starlette.responses import Response
+except ImportError:
+    raise missing_extra("serve", "a server") from None
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]

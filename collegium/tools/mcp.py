@@ -189,10 +189,10 @@ async def mcp_told(server: str) -> list[mcp_types.Tool]:
         BadInput: The address makes no sense.
         ToolError: The server could not be started or reached.
     """
-    import mcp
-
     last_words = _LastWords()
     transport = _transport(server, None, None, None, last_words)
+    import mcp  # that it is installed has just been checked
+
     try:
         async with asyncio.timeout(START_SECONDS), mcp.Client(transport()) as client:
             return await _listed(client)

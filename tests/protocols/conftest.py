@@ -19,9 +19,6 @@ import pytest
 from collegium.kernel import Event, RunStore
 from collegium.kernel.store import RunRow
 
-pytest.importorskip("starlette")
-pytest.importorskip("uvicorn")
-
 SCRIPTS = '''
 import asyncio
 from collegium.kernel import Message, Reply, ToolCall

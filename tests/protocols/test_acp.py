@@ -11,6 +11,8 @@ from uuid import uuid4
 import httpx
 import pytest
 
+pytest.importorskip("a2a")
+
 from collegium.errors import ModelError
 from collegium.kernel import Kernel, RunStore
 from collegium.protocols import Clients, Hub, Message, Part, application, said, serving

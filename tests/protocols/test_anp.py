@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 pytest.importorskip("cryptography")
+pytest.importorskip("starlette")
 
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from cryptography.hazmat.primitives.serialization import (

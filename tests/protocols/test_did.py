@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 pytest.importorskip("cryptography")
+pytest.importorskip("starlette")
 
 from cryptography.hazmat.primitives.asymmetric.ec import ECDSA
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature

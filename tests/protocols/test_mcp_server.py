@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 mcp = pytest.importorskip("mcp")
+pytest.importorskip("starlette")
 
 HANDSHAKES = ("2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25")
 NEWEST = "2026-07-28"

@@ -22,6 +22,7 @@ from collegium.tools.mcp import mcp_told
 from collegium.tools.servers import server_of
 
 pytest.importorskip("mcp")
+pytest.importorskip("starlette")
 
 from mcp.server import MCPServer
 from mcp.server.mcpserver import Resolve, Sample

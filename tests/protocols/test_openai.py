@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 openai = pytest.importorskip("openai")
+pytest.importorskip("starlette")
 
 SAID = "ALPHA BETA GAMMA"
 ASKED = [{"role": "user", "content": "gamma beta alpha"}]

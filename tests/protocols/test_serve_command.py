@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+pytest.importorskip("starlette")
+
 from collegium.cli import app
 from collegium.errors import BadInput
 from collegium.protocols.clients import Clients, QuotaExceeded, Unauthorised, read_clients
