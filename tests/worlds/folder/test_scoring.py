@@ -99,5 +99,5 @@ async def test_starter_code_improves_nothing_and_an_expert_succeeds(name: str) -
     await use["final_answer"].run({"text": ""})
     best = await world.judge("")
     assert best.correct, (seen, best)
-    assert best.facts["improvement"] > max(0.10, floor.facts["improvement"])
+    assert best.facts["improvement"] > max(0.10, abs(floor.facts["improvement"]))
     print(f"{name}: {floor.facts['improvement']:+.1%} and {best.facts['improvement']:+.1%}")
