@@ -163,9 +163,9 @@ class WorkFolder:
     async def judge(self, answer: Any) -> Score:
         """Measure the folder and compare it with the starter code."""
         measured = await self.task.score(dict(self.folder.files))
-        start = await baseline(self.task)
         if measured.value is None:
-            return Score(0.0, False, measured.problem, {"valid": False, "baseline": start})
+            return Score(0.0, False, measured.problem, {"valid": False})
+        start = await baseline(self.task)
         gain = improvement(measured.value, start, self.task.better)
         right = succeeded(gain)
         facts: dict[str, bool | float] = {

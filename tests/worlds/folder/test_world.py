@@ -302,12 +302,12 @@ async def test_what_an_agent_says_of_its_score_is_not_believed() -> None:
     await do("final_answer", text="0.000001 seconds")
     said = await do.world.judge("0.000001 seconds")
     assert said.facts["valid"]
-    assert said.facts["seconds"] > 0.05  # measured, five times, from outside
+    assert said.facts["seconds"] > 0.02  # measured, five times, from outside
     assert not said.correct or said.facts["improvement"] < 0.5
 
     for broken, why in (
         (
-            "import numpy as np\ndef convolve(i, f, s):\n    return np.zeros((6, 15, 15, 8))",
+            "import numpy as np\ndef convolve(i, f, s):\n    return np.zeros((4, 15, 15, 8))",
             "else than",
         ),
         ("def convolve(i, f, s):\n    return 1/0", "the convolution failed"),
