@@ -143,6 +143,16 @@ def test_installed_packages_can_be_imported() -> None:
 
 
 @needs_sandbox
+@needs_sandbox
+def test_a_folder_of_the_installation_can_be_hidden() -> None:
+    folder = Path(msgspec.__file__).parent
+    code = f"import os; print(os.listdir({str(folder)!r})); open({str(folder / 'x')!r}, 'w')"
+    result = asyncio.run(run_command(["python", "-c", code], hidden=[folder, Path("/nowhere")]))
+    assert result.stdout == "[]\n"
+    assert "Read-only file system" in result.stderr
+    assert asyncio.run(run_command(["python", "-c", "import msgspec"])).status == "ok"
+
+
 def test_another_interpreter_can_be_chosen() -> None:
     system = Path("/usr/bin/python3")
     if not system.exists():

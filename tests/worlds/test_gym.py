@@ -194,6 +194,23 @@ async def test_a_pettingzoo_environment_is_a_world() -> None:
     await world.close()
 
 
+async def test_a_game_of_pettingzoo_is_played_to_its_end() -> None:
+    from pettingzoo.classic import tictactoe_v3
+
+    world = ZooWorld(tictactoe_v3.env)
+    seen = await world.reset(1)
+    assert seen.startswith("Turn of player_1. It observes: {")
+    use = world.tools[0]
+    for turn, cell in enumerate((0, 3, 1, 4)):
+        await use.run({"agent": world.turn, "action": cell})
+        assert world.turn == ("player_2", "player_1")[turn % 2]
+    with pytest.raises(BadInput, match="not possible now"):
+        await use.run({"agent": "player_1", "action": 0})
+    end = await use.run({"agent": "player_1", "action": 2})
+    assert end == "It is over. Rewards: player_1 1, player_2 -1."
+    await world.close()
+
+
 @pytest.mark.parametrize("name", ["maze", "textcraft-small"])
 def test_a_world_passes_pettingzoos_tests(name: str) -> None:
     from pettingzoo.test import api_test, seed_test

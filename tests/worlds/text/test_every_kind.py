@@ -2,6 +2,7 @@
 
 import json
 import pickle
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -189,3 +190,16 @@ def test_what_is_missing_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Any)
     with pytest.raises(BadInput, match="dbbench cannot be played here: it needs agentbench"):
         load("dbbench")
     assert json.dumps(listed["shop"].missing)
+
+
+async def test_the_text_world_in_the_documentation_works() -> None:
+    page = Path(__file__).parents[3] / "docs" / "rooms" / "worlds.md"
+    (block,) = [b for b in page.read_text().split("```python\n") if "class Stairs" in b]
+    there: dict[str, Any] = {}
+    exec(block.split("```")[0], there)
+    (stairs,) = there["KINDS"]
+    world = stairs.world("test", 0)
+    assert world.snapshots == "state"
+    assert (await world.reset(0)).startswith("The stairs have 3 steps.")
+    assert [(await world.step("up")).reward for _ in range(3)] == [0.0, 0.0, 1.0]
+    assert (await world.judge(None)).correct
