@@ -80,7 +80,8 @@ async def run_in(
     """
     given: dict[str, bytes | str] = {f"work/{name}": data for name, data in files.items()}
     given["run.py"] = resources("collegium.worlds.folder").joinpath("runner.py").read_bytes()
-    given.setdefault("work/.keep", b"")
+    if not files:
+        given["work/.keep"] = b""  # so that there is a folder to run in
     result = await run_command(
         ["python", "-s", "run.py", f"{limits.seconds:g}", *command],
         files=given,

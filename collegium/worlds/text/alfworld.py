@@ -78,7 +78,7 @@ class AlfWorld:
         """The house at first, and the task."""
         self._state = self._env.reset()
         text = self._tell(self._state["feedback"])
-        return text.partition("-=")[0].strip() + text.rpartition("=-")[2].rstrip()
+        return text.partition("-=")[0].strip() + text.rpartition("=-")[2].strip()
 
     def step(self, action: str) -> Turn:
         """Make a move."""
@@ -110,7 +110,7 @@ class AlfWorld:
 @functools.lru_cache(maxsize=64)
 def names(file: Path) -> dict[str, str]:
     """What objects are called, by their names in a game's file."""
-    problem = msgspec.json.decode(file.read_bytes())["pddl_problem"]
+    problem = msgspec.json.decode(file.read_bytes())["pddl_problem"].lower()  # as the engine does
     found = sorted({match[0] for match in _OBJECT.finditer(problem)})
     numbers: dict[str, int] = {}
     told: dict[str, str] = {}
