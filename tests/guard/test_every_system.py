@@ -27,7 +27,7 @@ pytestmark = [
 ]
 
 SENDERS = {"argmed", "dylan", "halo", "mad", "mas-tts", "mdagents", "metagpt"}
-TOOL_USERS = {"codecor", "mas-tts", "metagpt", "react", "pass", "tool-calling"}
+TOOL_USERS = {"codecor", "mas-tts", "metagpt", "react", "pass", "tool-calling", "research-agent"}
 
 SUM = Task(id="sum", prompt="What is 6 times 7?", answer="number", tools=("calculator",))
 ACTION = 'Multiply.\n[Action] calculator\n[Action Input] {"expression": "6 * 7"}\n[Observation]'
@@ -62,11 +62,23 @@ async def tool_calling() -> list[list[Event]]:
     return [(await runs.run("tool-calling", SUM, ScriptedModel(say)))[0]]
 
 
+async def researching() -> list[list[Event]]:
+    """The agent uses the calculator once and says what it found."""
+
+    def say(request: Generate) -> str:
+        if "Observation:" in request.messages[-1].text:
+            return 'Action: final_answer\nAction Input: {"text": "42"}'
+        return 'Action: calculator\nAction Input: {"expression": "6 * 7"}'
+
+    return [(await runs.run("research-agent", SUM, ScriptedModel(say), form="act"))[0]]
+
+
 RUNS = {
     **CATALOG_RUNS,
     "react": specified("react"),
     "pass": specified("pass"),
     "tool-calling": tool_calling,
+    "research-agent": researching,
 }
 
 

@@ -7,7 +7,6 @@ and what counts is whether the folder's result beats the starter code by more th
 from __future__ import annotations
 
 from collegium.worlds.folder.files import Folder, Refused, inside
-from collegium.worlds.folder.reply import History, SixFields, Unreadable, read_reply
 from collegium.worlds.folder.run import Ran, RunLimits, run_in
 from collegium.worlds.folder.scoring import (
     FolderTask,
@@ -50,14 +49,11 @@ __all__ = [
     "Closed",
     "Folder",
     "FolderTask",
-    "History",
     "Measured",
     "Ran",
     "Refused",
     "RunLimits",
-    "SixFields",
     "Step",
-    "Unreadable",
     "WorkFolder",
     "baseline",
     "folder_task",
@@ -65,7 +61,6 @@ __all__ = [
     "folder_world",
     "improvement",
     "inside",
-    "read_reply",
     "run_in",
     "starter_scores",
     "succeeded",

@@ -1,4 +1,4 @@
-"""The six-field reply of MLAgentBench's research agent (arXiv 2310.03302), read without mercy.
+"""Replies in fields: what a research agent writes (MLAgentBench, arXiv 2310.03302), and its turns.
 
 Reflection, Research Plan and Status, Fact Check, Thought, Action, Action Input: all of them, in
 this order, the last as JSON. Models break the JSON in two ways that can be mended: line breaks
@@ -9,30 +9,27 @@ the arguments, each up to the next.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 
-FIELDS = (
-    "Reflection",
-    "Research Plan and Status",
-    "Fact Check",
-    "Thought",
-    "Action",
-    "Action Input",
-)
+ACTION, INPUT = "Action", "Action Input"
+FIELDS = ("Reflection", "Research Plan and Status", "Fact Check", "Thought", ACTION, INPUT)
 ATTEMPTS = 5
-"""Replies that may be read in vain before the agent stops."""
+"""Replies in a row that may be unreadable before the agent stops."""
 
 
-class SixFields(msgspec.Struct, frozen=True):
-    """A reply that has all its fields; ``arguments`` is the action's input."""
+class Fields(msgspec.Struct, frozen=True):
+    """A reply that has all its fields.
 
-    reflection: str
-    plan: str
-    facts: str
-    thought: str
+    Attributes:
+        said: The text of each field.
+        action: The action that it names.
+        arguments: The action's input.
+    """
+
+    said: dict[str, str]
     action: str
     arguments: dict[str, Any]
 
@@ -49,44 +46,45 @@ class Unreadable(msgspec.Struct, frozen=True):
     fields: bool = False
 
 
-def read_reply(text: str, names: Sequence[str] = ()) -> SixFields | Unreadable:
+def read_reply(
+    text: str, actions: Mapping[str, Sequence[str]] = {}, fields: Sequence[str] = FIELDS
+) -> Fields | Unreadable:
     """Read a reply.
 
     Args:
         text: What the model wrote.
-        names: The arguments of the action, in order, if they are known; else the input must be
-            JSON.
+        actions: The names of the arguments, in order, of every action; for an action that is not
+            among them the input must be JSON.
+        fields: The fields there must be, the last two being the action and its input.
     """
-    parts = split_fields(text)
-    missing = [field for field in FIELDS if not parts.get(field)]
+    said = split_fields(text, fields)
+    missing = [field for field in fields if not said.get(field)]
     if missing:
-        listed = "\n".join(f"{field}: ..." for field in FIELDS)
+        listed = "\n".join(f"{field}: ..." for field in fields)
         return Unreadable(f"Your reply lacks {', '.join(missing)}. Write all of these:\n{listed}")
-    arguments = read_input(parts["Action Input"], names)
+    action = said[ACTION].strip("`'\"[] ")
+    names = actions.get(action, ())
+    arguments = read_input(said[INPUT], names)
     if arguments is None:
         example = ", ".join(f'"{name}": "..."' for name in names) or '"name": "value"'
         return Unreadable(f"The Action Input is no JSON object: write {{{example}}}.", fields=True)
-    plain = (parts[field] for field in FIELDS[:5])
-    reflection, plan, facts, thought, action = plain
-    return SixFields(reflection, plan, facts, thought, action.strip("`'\"[] "), arguments)
+    return Fields(said, action, arguments)
 
 
-def split_fields(text: str) -> dict[str, str]:
+def split_fields(text: str, fields: Sequence[str] = FIELDS) -> dict[str, str]:
     """The fields that stand in their order; each goes up to the next one."""
-    found: dict[str, str] = {}
     places: list[tuple[str, int, int]] = []
     begin = 0
-    for field in FIELDS:
+    for field in fields:
         match = re.compile(rf"^[ *#]*{field}[ *]*:(?:\*\*)?", re.MULTILINE).search(text, begin)
-        if match is None:
-            continue
-        places.append((field, match.start(), match.end()))
-        begin = match.end()
-    for (field, _, after), (_, until, _) in zip(
-        places, [*places[1:], ("", len(text), 0)], strict=True
-    ):
-        found[field] = text[after:until].strip()
-    return found
+        if match is not None:
+            places.append((field, match.start(), match.end()))
+            begin = match.end()
+    starts = [start for _, start, _ in places] + [len(text)]
+    return {
+        field: text[after : starts[number]].strip()
+        for number, (field, _, after) in enumerate(places, 1)
+    }
 
 
 def read_input(text: str, names: Sequence[str] = ()) -> dict[str, Any] | None:
