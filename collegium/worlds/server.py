@@ -134,7 +134,7 @@ class WorldServer:
 
     async def create(self, body: dict[str, Any]) -> dict[str, Any]:
         """Make a world; its task is the first, or ``data_idx``."""
-        await self._expire()
+        await self.expire()
         if len(self._live) >= self.limits.worlds:
             raise Refused(
                 429, f"{len(self._live)} worlds are open, and no more may be; close some first."
@@ -230,8 +230,8 @@ class WorldServer:
         live.touched = self._clock()
         return live
 
-    async def _expire(self) -> None:
-        """Close worlds that were idle for too long; one that is being stepped is not idle."""
+    async def expire(self) -> None:
+        """Close worlds that were idle for too long; one that is being stepped is not."""
         before = self._clock() - self.limits.idle
         for number, live in list(self._live.items()):
             if live.touched < before and not live.lock.locked():
@@ -293,7 +293,9 @@ def world_app(server: WorldServer, *, token: str | None = None) -> Starlette:
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette):
+        sweeping = asyncio.create_task(sweep(server))
         yield
+        sweeping.cancel()
         await server.shut()
 
     return Starlette(
@@ -328,6 +330,13 @@ async def read_body(request: Request) -> dict[str, Any]:
         return msgspec.json.decode(raw, type=dict[str, Any])
     except msgspec.DecodeError as error:
         raise Refused(400, f"the body must be a JSON object ({error}).") from None
+
+
+async def sweep(server: WorldServer) -> None:
+    """Close idle worlds from time to time, also when nobody asks for new ones."""
+    while True:
+        await asyncio.sleep(max(0.1, server.limits.idle / 4))
+        await server.expire()
 
 
 def require_token(host: str, token: str | None) -> None:

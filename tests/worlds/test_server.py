@@ -225,6 +225,17 @@ async def test_ids_are_never_used_again_and_worlds_are_limited_in_number_and_tim
         assert server.counted().live == 2
 
 
+async def test_idle_worlds_end_when_nobody_asks_for_new_ones() -> None:
+    async with served(COUNTER, limits=ServeLimits(idle=0.2)) as url, httpx.AsyncClient() as http:
+        await http.post(f"{url}/create")
+        for _ in range(100):
+            metrics = (await http.get(f"{url}/metrics")).json()
+            if metrics["expired"]:
+                break
+            await asyncio.sleep(0.1)
+        assert (metrics["expired"], metrics["live"]) == (1, 0)
+
+
 async def test_a_token_is_asked_for() -> None:
     server = WorldServer(COUNTER)
     transport = httpx.ASGITransport(world_app(server, token="secret"))
