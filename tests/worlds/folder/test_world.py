@@ -257,7 +257,9 @@ async def test_scripts_and_commands_run_in_the_sandbox() -> None:
     ],
 )
 async def test_scripts_that_take_too_much_end_and_the_world_goes_on(script: str, told: str) -> None:
-    do = Hand(task=task(limits=RunLimits(seconds=2, memory=400 << 20)))
+    # Where memory ends it, a busy machine may take a while to get there.
+    seconds = 20 if told == "MemoryError" else 2
+    do = Hand(task=task(limits=RunLimits(seconds=seconds, memory=400 << 20)))
     await do("write_file", file="bad.py", content=script)
     seen = await do("execute_script", script="bad.py")
     assert told in seen
@@ -307,7 +309,7 @@ async def test_what_an_agent_says_of_its_score_is_not_believed() -> None:
 
     for broken, why in (
         (
-            "import numpy as np\ndef convolve(i, f, s):\n    return np.zeros((4, 15, 15, 8))",
+            "import numpy as np\ndef convolve(i, f, s):\n    return np.zeros((6, 15, 15, 8))",
             "else than",
         ),
         ("def convolve(i, f, s):\n    return 1/0", "the convolution failed"),

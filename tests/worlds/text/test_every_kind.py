@@ -40,7 +40,7 @@ async def moved(world: Playable, count: int, seed: int = 0) -> list[Any]:
     return turns
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", QUICK)
 async def test_the_same_seed_and_moves_give_the_same(name: str) -> None:
     of = here(name)
     seen = []
@@ -54,7 +54,7 @@ async def test_the_same_seed_and_moves_give_the_same(name: str) -> None:
     assert seen[0][1]
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", QUICK)
 async def test_a_snapshot_brings_everything_back(name: str) -> None:
     of = here(name)
     world = of.world("train", 0)
@@ -72,6 +72,27 @@ async def test_a_snapshot_brings_everything_back(name: str) -> None:
         assert world.last == seen
         assert await world.judge(None) == score
         assert await moved(world, 4, seed=1) == after
+    await world.close()
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in QUICK])
+async def test_worlds_that_take_time_do_the_same_again_and_come_back(name: str) -> None:
+    world = here(name).world("train", 0)
+    first = await world.reset(5)
+    begun = await moved(world, 2)
+    kept, seen = await world.snapshot(), world.last
+    after = await moved(world, 3, seed=1)
+    score = await world.judge(None)
+    assert not score.correct
+    await world.restore(kept)
+    assert world.last == seen
+    assert await moved(world, 3, seed=1) == after
+    assert await world.judge(None) == score
+    assert await world.reset(5) == first
+    assert await moved(world, 2) == begun
+    assert begun
+    assert after
+    assert world.snapshots == "replay"
     await world.close()
 
 
