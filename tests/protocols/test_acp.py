@@ -107,6 +107,7 @@ async def test_an_await_is_answered_under_the_same_id(asking: str) -> None:
         assert again.status_code == 403
 
 
+@pytest.mark.must_show("interop", 4)
 @pytest.mark.parametrize("name", ["a2a:{}", "acp:{}", "anp:{}"])
 async def test_a_question_can_be_asked_over(asking: str, name: str) -> None:
     caller = open_caller(name.format(asking))
