@@ -30,13 +30,9 @@ pytestmark = [
 ]
 
 SENDERS = {"argmed", "dylan", "halo", "mad", "mas-tts", "mdagents", "metagpt"}
-<<<<<<< HEAD
 TOOL_USERS = {"codecor", "mas-tts", "metagpt", "react", "pass", "tool-calling", "tree-search"} | {
     "research-agent"
 }
-=======
-TOOL_USERS = {"codecor", "mas-tts", "metagpt", "react", "pass", "tool-calling", "research-agent"}
->>>>>>> worlds
 
 SUM = Task(id="sum", prompt="What is 6 times 7?", answer="number", tools=("calculator",))
 ACTION = 'Multiply.\n[Action] calculator\n[Action Input] {"expression": "6 * 7"}\n[Observation]'
@@ -71,7 +67,6 @@ async def tool_calling() -> list[list[Event]]:
     return [(await runs.run("tool-calling", SUM, ScriptedModel(say)))[0]]
 
 
-<<<<<<< HEAD
 async def tree_search() -> list[list[Event]]:
     """One action is tried in a world, judged, and committed."""
 
@@ -88,8 +83,6 @@ async def tree_search() -> list[list[Event]]:
     return [kernel.trace.events]
 
 
-=======
->>>>>>> worlds
 async def researching() -> list[list[Event]]:
     """The agent uses the calculator once and says what it found."""
 
@@ -106,10 +99,7 @@ RUNS = {
     "react": specified("react"),
     "pass": specified("pass"),
     "tool-calling": tool_calling,
-<<<<<<< HEAD
     "tree-search": tree_search,
-=======
->>>>>>> worlds
     "research-agent": researching,
 }
 
