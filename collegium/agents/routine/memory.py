@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 import msgspec
@@ -16,7 +17,7 @@ FLOOR = 0.35
 
 
 class Match(msgspec.Struct, frozen=True):
-    """A Routine and how like the query its name and description are (cosine)."""
+    """A Routine and how like the query it is (cosine)."""
 
     routine: Routine
     similarity: float
@@ -25,6 +26,9 @@ class Match(msgspec.Struct, frozen=True):
 async def matches(query: str, routines: Sequence[Routine], embedder: Embedder) -> tuple[Match, ...]:
     """All Routines, the most similar first; equal ones in the order given.
 
+    A Routine is as similar as the nearest of its name and the sentences of its description: a
+    description says what people may ask for, each sentence another way.
+
     Args:
         query: The request.
         routines: What there is.
@@ -32,10 +36,18 @@ async def matches(query: str, routines: Sequence[Routine], embedder: Embedder) -
     """
     if not routines:
         return ()
-    vectors = await embedder.embed([query, *(f"{r.name}. {r.description}" for r in routines)])
-    similar = vectors[1:] @ vectors[0]
-    found = [Match(r, float(s)) for r, s in zip(routines, similar, strict=True)]
+    said = [(i, text) for i, r in enumerate(routines) for text in (r.name, *sentences(r))]
+    vectors = await embedder.embed([query, *(text for _, text in said)])
+    best = [-1.0] * len(routines)
+    for (i, _), vector in zip(said, vectors[1:], strict=True):
+        best[i] = max(best[i], float(vector @ vectors[0]))
+    found = [Match(r, s) for r, s in zip(routines, best, strict=True)]
     return tuple(sorted(found, key=lambda m: -m.similarity))
+
+
+def sentences(routine: Routine) -> list[str]:
+    """The sentences of a description."""
+    return [s for s in re.split(r"(?<=[.?!])\s+", routine.description) if s]
 
 
 def usable(
