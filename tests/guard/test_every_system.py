@@ -30,7 +30,9 @@ pytestmark = [
 ]
 
 SENDERS = {"argmed", "dylan", "halo", "mad", "mas-tts", "mdagents", "metagpt"}
-TOOL_USERS = {"codecor", "mas-tts", "metagpt", "react", "pass", "tool-calling", "tree-search"}
+TOOL_USERS = {
+    *("codecor", "mas-tts", "metagpt", "react", "pass", "routine", "tool-calling", "tree-search"),
+}
 
 SUM = Task(id="sum", prompt="What is 6 times 7?", answer="number", tools=("calculator",))
 ACTION = 'Multiply.\n[Action] calculator\n[Action Input] {"expression": "6 * 7"}\n[Observation]'
@@ -81,9 +83,22 @@ async def tree_search() -> list[list[Event]]:
     return [kernel.trace.events]
 
 
+async def routine() -> list[list[Event]]:
+    """No Routine fits a sum: one call and the answer, in the same form of turns."""
+    plain = '{{"call": {{"name": "{}", "arguments": {}}}}}'
+
+    def say(request: Generate) -> str:
+        if any(m.role == "assistant" for m in request.messages):
+            return plain.format("finish", '{"answer": "42"}')
+        return plain.format("calculator", '{"expression": "6 * 7"}')
+
+    return [(await runs.run("routine", SUM, ScriptedModel(say), follow=False))[0]]
+
+
 RUNS = {
     **CATALOG_RUNS,
     "react": specified("react"),
+    "routine": routine,
     "pass": specified("pass"),
     "tool-calling": tool_calling,
     "tree-search": tree_search,

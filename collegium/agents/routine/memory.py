@@ -23,26 +23,31 @@ class Match(msgspec.Struct, frozen=True):
     similarity: float
 
 
-async def matches(query: str, routines: Sequence[Routine], embedder: Embedder) -> tuple[Match, ...]:
-    """All Routines, the most similar first; equal ones in the order given.
+async def matches(
+    queries: Sequence[str], routines: Sequence[Routine], embedder: Embedder
+) -> list[tuple[Match, ...]]:
+    """All Routines for each query, the most similar first; equal ones in the order given.
 
     A Routine is as similar as the nearest of its name and the sentences of its description: a
     description says what people may ask for, each sentence another way.
 
     Args:
-        query: The request.
+        queries: The requests.
         routines: What there is.
         embedder: Makes the vectors.
     """
     if not routines:
-        return ()
+        return [() for _ in queries]
     said = [(i, text) for i, r in enumerate(routines) for text in (r.name, *sentences(r))]
-    vectors = await embedder.embed([query, *(text for _, text in said)])
-    best = [-1.0] * len(routines)
-    for (i, _), vector in zip(said, vectors[1:], strict=True):
-        best[i] = max(best[i], float(vector @ vectors[0]))
-    found = [Match(r, s) for r, s in zip(routines, best, strict=True)]
-    return tuple(sorted(found, key=lambda m: -m.similarity))
+    vectors = await embedder.embed([*queries, *(text for _, text in said)])
+    found: list[tuple[Match, ...]] = []
+    for query in vectors[: len(queries)]:
+        best = [-1.0] * len(routines)
+        for (i, _), vector in zip(said, vectors[len(queries) :], strict=True):
+            best[i] = max(best[i], float(vector @ query))
+        similar = [Match(r, s) for r, s in zip(routines, best, strict=True)]
+        found.append(tuple(sorted(similar, key=lambda m: -m.similarity)))
+    return found
 
 
 def sentences(routine: Routine) -> list[str]:
