@@ -4,7 +4,14 @@ The structs and their validator, the variable memory, the procedure memory, plan
 the comparison of calls with those expected. The system ``routine`` puts them together.
 """
 
-from collegium.agents.routine.execute import Executed, Made, execute, instructions, turns_of
+from collegium.agents.routine.execute import (
+    Executed,
+    Made,
+    execute,
+    instructions,
+    turns_of,
+    without_routine,
+)
 from collegium.agents.routine.memory import FLOOR, Match, matches, usable
 from collegium.agents.routine.metric import (
     Accuracies,
@@ -57,4 +64,5 @@ __all__ = [
     "usable",
     "validated",
     "walked",
+    "without_routine",
 ]

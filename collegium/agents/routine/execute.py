@@ -18,6 +18,9 @@ from collegium.agents.routine.variables import LONG, Variables
 from collegium.errors import BadInput, Denied, Stopped, ToolError
 from collegium.kernel import Agent, Tool, Unparsed, UseTool
 
+BEGIN, END = "<routine>", "</routine>"
+"""What stands around the Routine in a prompt."""
+
 ONE_CALL = "That was not exactly one call in the form asked for; write one."
 
 Ended = Literal["answer", "end", "turns", "failed"]
@@ -84,11 +87,18 @@ def instructions(agent: Agent, role: str, routine: Routine | None, *, blank: boo
     ]
     if routine is not None:
         told.append(
-            "Follow the Routine step by step. Say which step the call is for. At a branch, look "
-            f'at the last result and take the one branch that fits. At an end step, "{FINISH}".'
+            f"{BEGIN}\nFollow this Routine step by step. Say which step the call is for. At a "
+            "branch, look at the last result and take the one branch that fits. At an end step, "
+            f'"{FINISH}".\n\n{text_of(routine, blank=blank)}\n{END}'
         )
-        told.append(text_of(routine, blank=blank))
     return "\n\n".join([role, *told, describe_tools(agent)])
+
+
+def without_routine(prompt: str) -> str:
+    """A system prompt of :func:`instructions` as it is where there is no Routine."""
+    before, begin, rest = prompt.partition(f"{BEGIN}\n")
+    _, end, after = rest.partition(f"\n{END}\n\n")
+    return before + after if begin and end else prompt
 
 
 async def execute(
