@@ -153,9 +153,10 @@ async def execute(
             temperature=temperature,
             max_tokens=max_tokens,
         )
-        turn: Turn | Unparsed = reply.data
-        if isinstance(turn, Unparsed):
-            made.append(Made(error=turn.reason, call=reply.call))
+        turn = reply.data
+        if not isinstance(turn, Turn):
+            reason = turn.reason if isinstance(turn, Unparsed) else "there is no call"
+            made.append(Made(error=reason, call=reply.call))
             prompt = ONE_CALL
             on_turn(executed(None, "turns"))
             continue

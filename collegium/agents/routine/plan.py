@@ -48,12 +48,13 @@ async def plan(agent: Agent, draft: str, *, max_tokens: int = 2048) -> Routine:
             max_tokens=max_tokens,
             repair=False,
         )
-        if isinstance(reply.data, Unparsed):
-            wrong = (f"the reply is no Routine: {reply.data.reason}.",)
-        else:
+        if isinstance(reply.data, Routine):
             wrong = problems(reply.data, specs)
             if not wrong:
                 return reply.data
+        else:
+            reason = reply.data.reason if isinstance(reply.data, Unparsed) else "it is empty"
+            wrong = (f"the reply is no Routine: {reason}.",)
         faults = "\n".join(f"- {fault}" for fault in wrong)
         prompt = f"That is not valid:\n{faults}\n\nWrite the whole Routine again, corrected."
     raise BadInput(f"no valid Routine came of the draft: {' '.join(wrong)}")
