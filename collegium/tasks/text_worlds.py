@@ -69,7 +69,8 @@ def text_item(of: Kind, split: str, number: int) -> Item:
     of.require(split, number)
     task = Task(
         id=f"{of.name}/{split}/{number}",
-        prompt=of.rules,
+        prompt="" if of.standing else of.rules,
+        rules=of.rules if of.standing else "",
         stratum=of.stratum(split, number),
         tools=of.tools,
     )

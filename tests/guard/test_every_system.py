@@ -30,8 +30,9 @@ pytestmark = [
 ]
 
 SENDERS = {"argmed", "dylan", "halo", "mad", "mas-tts", "mdagents", "metagpt"}
-TOOL_USERS = {"codecor", "mas-tts", "metagpt", "react", "pass", "tool-calling", "tree-search"} | {
-    "research-agent"
+TOOL_USERS = {
+    *("codecor", "mas-tts", "metagpt", "react", "pass", "routine", "tool-calling", "tree-search"),
+    "research-agent",
 }
 
 SUM = Task(id="sum", prompt="What is 6 times 7?", answer="number", tools=("calculator",))
@@ -94,9 +95,22 @@ async def researching() -> list[list[Event]]:
     return [(await runs.run("research-agent", SUM, ScriptedModel(say), form="act"))[0]]
 
 
+async def routine() -> list[list[Event]]:
+    """No Routine fits a sum: one call and the answer, in the same form of turns."""
+    plain = '{{"call": {{"name": "{}", "arguments": {}}}}}'
+
+    def say(request: Generate) -> str:
+        if any(m.role == "assistant" for m in request.messages):
+            return plain.format("finish", '{"answer": "42"}')
+        return plain.format("calculator", '{"expression": "6 * 7"}')
+
+    return [(await runs.run("routine", SUM, ScriptedModel(say), follow=False))[0]]
+
+
 RUNS = {
     **CATALOG_RUNS,
     "react": specified("react"),
+    "routine": routine,
     "pass": specified("pass"),
     "tool-calling": tool_calling,
     "tree-search": tree_search,

@@ -89,6 +89,7 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
         quick: Whether playing every task at random takes no time worth speaking of.
         stratum: The group of a task, by split and number.
         splits: What can be loaded.
+        standing: Whether the rules are standing instructions, apart from the task's own text.
     """
 
     name: str
@@ -105,6 +106,7 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
     quick: bool = True
     stratum: Callable[[str, int], str] = lambda split, number: ""
     splits: tuple[str, ...] = SPLITS
+    standing: bool = False
 
     def world(self, split: str, number: int, *, rounds: int | None = None) -> Playable:
         """Make the world of a task.
