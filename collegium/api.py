@@ -154,6 +154,8 @@ async def arun(
             "on_text": on_text,
             "on_event": on_event,
             "human": human,
+            "on_begin": on_begin,
+            "origin": origin,
         }
         return await _placed_run(system, task, tools, dict(drivers or {}), options)
     chosen, parameters = parse_system(system)

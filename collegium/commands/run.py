@@ -106,7 +106,7 @@ def run(
             names = tuple(tool.spec.name for tool in tools)
             return await arun(
                 system,
-                msgspec.structs.replace(asked, tools=names),
+                with_tools(asked, names),
                 model=model,
                 roles=models,
                 params=params,
@@ -206,6 +206,14 @@ def read_task(text: str, answer: AnswerKind, choices: list[str]) -> Task:
         raise BadInput(f"a task needs 2 to 26 choices, not {len(choices)}.")
     kind: AnswerKind = "choice" if choices else answer
     return Task(id="task", prompt=text.strip(), answer=kind, choices=tuple(choices))
+
+
+def with_tools(asked: Task | Item, names: tuple[str, ...]) -> Task | Item:
+    """The same task with further tools; those of a world come first."""
+    if isinstance(asked, Task):
+        return msgspec.structs.replace(asked, tools=(*asked.tools, *names))
+    task = msgspec.structs.replace(asked.task, tools=(*asked.task.tools, *names))
+    return msgspec.structs.replace(asked, task=task)
 
 
 def read_world(world: str, split: str, task: str) -> Item:

@@ -5,8 +5,8 @@ Paper vs code vs ours
 * In the official task the score is the first line that the agent's own script ever wrote, and what
   the convolution gives is never looked at. Here the harness times five runs from outside, each on
   numbers nobody has seen, and compares every result with a reference to 1e-6. The time of an empty
-  run is taken off.
-* The batch is smaller (6 images of 32 by 32 by 3; 8 filters of 3 by 3; stride 2).
+  run just before it is taken off.
+* The batch is smaller (16 images of 32 by 32 by 3; 8 filters of 3 by 3; stride 2).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ TIMED = 5
 SHORTEST = 1e-3
 """Seconds below which a run is not told from an empty one."""
 TOLERANCE = 1e-6
-SHAPE = (6, 32, 32, 3)
+SHAPE = (16, 32, 32, 3)
 FILTERS = (3, 3, 3, 8)
 STRIDE = 2
 LIMITS = RunLimits()
@@ -59,7 +59,7 @@ import numpy as np
 from convolution import convolve
 
 rng = np.random.default_rng(0)
-images, filters = rng.normal(size=(6, 32, 32, 3)), rng.normal(size=(3, 3, 3, 8))
+images, filters = rng.normal(size=(16, 32, 32, 3)), rng.normal(size=(3, 3, 3, 8))
 began = time.perf_counter()
 convolve(images, filters, 2)
 seconds = time.perf_counter() - began
@@ -91,7 +91,6 @@ async def score(files: Files) -> Measured:
     """The median seconds of five runs; nothing where one of them gives something else."""
     import numpy
 
-    empty = [await run_in(files, ["python", "-c", EMPTY], limits=LIMITS) for _ in range(2)]
     seconds: list[float] = []
     for _ in range(TIMED):
         draw = numpy.random.default_rng(secrets.randbits(64))
@@ -100,6 +99,7 @@ async def score(files: Files) -> Measured:
         numpy.savez(held, images=images, filters=filters)
         given = {**files, "harness_input.npz": held.getvalue()}
         given.pop("harness_output.npy", None)
+        empty = await run_in(given, ["python", "-c", EMPTY], limits=LIMITS)
         ran = await run_in(given, ["python", "-c", TIMING], limits=LIMITS)
         output = (ran.files or {}).get("harness_output.npy")
         if output is None:
@@ -111,7 +111,7 @@ async def score(files: Files) -> Measured:
         wanted = reference(images, filters, STRIDE)
         if result.shape != wanted.shape or not numpy.allclose(result, wanted, 0, TOLERANCE):
             return Measured(None, "the convolution gives something else than the reference")
-        seconds.append(ran.seconds - min(run.seconds for run in empty))
+        seconds.append(ran.seconds - empty.seconds)
     return Measured(max(median(seconds), SHORTEST))
 
 
