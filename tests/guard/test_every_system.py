@@ -166,8 +166,10 @@ def acting(traces: Sequence[Sequence[Event]]) -> list[str]:
 
 
 def test_the_runs_are_of_every_system() -> None:
-    assert RUNS.keys() == systems().keys()
-    assert {n for n, s in systems().items() if s.tools} <= TOOL_USERS | {"dylan"}
+    # tests of other rooms register systems of their own
+    own = {n: s for n, s in systems().items() if s.solve.__module__.startswith("collegium.")}
+    assert RUNS.keys() == own.keys()
+    assert {n for n, s in own.items() if s.tools} <= TOOL_USERS | {"dylan"}
 
 
 @pytest.mark.must_show("progent", 6)
