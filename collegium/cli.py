@@ -105,6 +105,16 @@ Sampling = Annotated[
     ),
 ]
 
+Host = Annotated[
+    str, typer.Option(metavar="HOST", help="Where to listen; elsewhere needs a token.")
+]
+Port = Annotated[int, typer.Option(metavar="N", help="0 takes a free one.")]
+TokenFile = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Lines of NAME TOKEN [BUDGET]: who may come.")
+]
+ClientBudget = Annotated[
+    int | None, typer.Option(metavar="TOKENS", help="Tokens that each client may spend.")
+]
 PolicyFile = Annotated[
     Path | None,
     typer.Option("--policy", metavar="FILE", help="What agents may do; see collegium guard."),
@@ -354,17 +364,10 @@ def serve(
         typer.Option(metavar="NAME", help="openai, mcp, a2a, acp, anp or all; repeatable."),
     ] = None,
     policy: PolicyFile = None,
-    host: Annotated[
-        str, typer.Option(metavar="HOST", help="Where to listen; elsewhere needs a token.")
-    ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(metavar="N", help="0 takes a free one.")] = 8400,
-    token_file: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Lines of NAME TOKEN [BUDGET]: who may come."),
-    ] = None,
-    budget: Annotated[
-        int | None, typer.Option(metavar="TOKENS", help="Tokens that each client may spend.")
-    ] = None,
+    host: Host = "127.0.0.1",
+    port: Port = 8400,
+    token_file: TokenFile = None,
+    budget: ClientBudget = None,
     max_tokens: Annotated[
         int | None, typer.Option(metavar="N", help="Tokens that one run may spend.")
     ] = None,
@@ -450,17 +453,10 @@ def gateway(
         typer.Option(metavar="NAME", help="What to speak: openai, mcp, a2a, acp, anp or all."),
     ] = None,
     policy: PolicyFile = None,
-    host: Annotated[
-        str, typer.Option(metavar="HOST", help="Where to listen; elsewhere needs a token.")
-    ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(metavar="N", help="0 takes a free one.")] = 8401,
-    token_file: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Lines of NAME TOKEN [BUDGET]: who may come."),
-    ] = None,
-    budget: Annotated[
-        int | None, typer.Option(metavar="TOKENS", help="Tokens that each client may spend.")
-    ] = None,
+    host: Host = "127.0.0.1",
+    port: Port = 8401,
+    token_file: TokenFile = None,
+    budget: ClientBudget = None,
 ) -> None:
     """Serve agents elsewhere on over other protocols; what cannot be said is listed."""
     from collegium.commands.serve import serve_systems

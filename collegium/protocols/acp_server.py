@@ -41,6 +41,7 @@ from collegium.protocols.urls import Allowed, with_content
 from collegium.protocols.web import (
     EventStream,
     Json,
+    answering,
     body_as,
     client_of,
     parent_of,
@@ -158,25 +159,16 @@ def routes(hub: Hub, allowed: Allowed) -> list[Route]:
         history = [f"{base}/runs/{run}" for run in runs]
         return Json({"id": identity, "history": history, "state": None})
 
-    def guarded(endpoint: Any) -> Any:
-        async def answer(request: Request) -> Any:
-            try:
-                return await endpoint(request)
-            except Exception as error:
-                return acp_error(error)
-
-        return answer
-
     return [
-        Route("/ping", guarded(ping)),
-        Route("/agents", guarded(agents)),
-        Route("/agents/{name}", guarded(agents)),
-        Route("/runs", guarded(create), methods=["POST"]),
-        Route("/runs/{run}", guarded(read), methods=["GET"]),
-        Route("/runs/{run}", guarded(resume), methods=["POST"]),
-        Route("/runs/{run}/events", guarded(events)),
-        Route("/runs/{run}/cancel", guarded(cancel), methods=["POST"]),
-        Route("/sessions/{session}", guarded(session)),
+        Route("/ping", answering(ping, acp_error)),
+        Route("/agents", answering(agents, acp_error)),
+        Route("/agents/{name}", answering(agents, acp_error)),
+        Route("/runs", answering(create, acp_error), methods=["POST"]),
+        Route("/runs/{run}", answering(read, acp_error), methods=["GET"]),
+        Route("/runs/{run}", answering(resume, acp_error), methods=["POST"]),
+        Route("/runs/{run}/events", answering(events, acp_error)),
+        Route("/runs/{run}/cancel", answering(cancel, acp_error), methods=["POST"]),
+        Route("/sessions/{session}", answering(session, acp_error)),
     ]
 
 

@@ -37,6 +37,7 @@ from collegium.protocols.running import Running
 from collegium.protocols.web import (
     EventStream,
     Json,
+    answering,
     body_as,
     client_of,
     parent_of,
@@ -92,20 +93,11 @@ def routes(hub: Hub) -> list[Route]:
         _raise(running)
         return Json(response_object(running, body), headers=headers)
 
-    def guarded(endpoint: Any) -> Any:
-        async def answer(request: Request) -> Any:
-            try:
-                return await endpoint(request)
-            except Exception as error:
-                return openai_error(error)
-
-        return answer
-
     return [
-        Route("/v1/models", guarded(models)),
-        Route("/v1/models/{name:path}", guarded(models)),
-        Route("/v1/chat/completions", guarded(chat), methods=["POST"]),
-        Route("/v1/responses", guarded(responses), methods=["POST"]),
+        Route("/v1/models", answering(models, openai_error)),
+        Route("/v1/models/{name:path}", answering(models, openai_error)),
+        Route("/v1/chat/completions", answering(chat, openai_error), methods=["POST"]),
+        Route("/v1/responses", answering(responses, openai_error), methods=["POST"]),
     ]
 
 

@@ -197,6 +197,25 @@ def refusal(error: Exception) -> Json:
     return Json(body, status_code=status, headers=headers)
 
 
+def answering(
+    endpoint: Callable[[Request], Awaitable[Any]], told: Callable[[Exception], Response]
+) -> Callable[[Request], Awaitable[Any]]:
+    """An endpoint whose errors leave in the shape of its protocol.
+
+    Args:
+        endpoint: Answers a request.
+        told: Makes a reply of an error.
+    """
+
+    async def answer(request: Request) -> Any:
+        try:
+            return await endpoint(request)
+        except Exception as error:
+            return told(error)
+
+    return answer
+
+
 def client_of(request: Request) -> Client:
     """Who makes a request."""
     return request.scope["state"]["client"]
