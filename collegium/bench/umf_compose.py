@@ -14,6 +14,7 @@ import argparse
 import asyncio
 import random
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from itertools import combinations
 from pathlib import Path
 from time import monotonic, perf_counter
@@ -87,6 +88,26 @@ class Run(msgspec.Struct, frozen=True):
     limited: bool
     measured: Measured
     seconds: float
+
+
+class Finished(msgspec.Struct, frozen=True):
+    """A line of the journal: which composed agent, which question, and what came of it."""
+
+    arm: str
+    question: int
+    run: Run
+
+
+def finished(journal: Path | None) -> dict[tuple[str, int], Run]:
+    """The runs a journal holds; a line cut off by the end of a process is left out."""
+    if journal is None or not journal.exists():
+        return {}
+    runs: dict[tuple[str, int], Run] = {}
+    for line in journal.read_bytes().splitlines():
+        with suppress(msgspec.DecodeError):
+            one = msgspec.json.decode(line, type=Finished)
+            runs[one.arm, one.question] = one.run
+    return runs
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -235,6 +256,7 @@ async def study(
     seed: int,
     tokens: int,
     workers: int = 1,
+    journal: Path | None = None,
     clock: Callable[[], float] = monotonic,
     sleep: Sleep = asyncio.sleep,
 ) -> dict[str, Any]:
@@ -246,18 +268,28 @@ async def study(
         seed: Draws the questions, and seeds every run.
         tokens: The budget of each question.
         workers: Questions worked on at the same time.
+        journal: Finished runs, a line each; those it holds are not run again.
         clock: Seconds, for leases.
         sleep: Waits on that clock.
     """
+    done = finished(journal)
     room = asyncio.Semaphore(workers)
     runs: dict[str, list[Run]] = {}
     rows: list[Row] = []
     asked = questions(n, seed)
     for name, architecture, elect in ARMS:
 
-        async def one(question: Question, made: Architecture = architecture, vote: bool = elect):
+        async def one(
+            at: int,
+            question: Question,
+            arm: str = name,
+            made: Architecture = architecture,
+            vote: bool = elect,
+        ) -> Run:
+            if (arm, at) in done:
+                return done[arm, at]
             async with room:
-                return await solve(
+                run = await solve(
                     question,
                     model,
                     made,
@@ -267,8 +299,12 @@ async def study(
                     clock=clock,
                     sleep=sleep,
                 )
+            if journal is not None:
+                with journal.open("ab") as lines:
+                    lines.write(msgspec.json.encode(Finished(arm, at, run)) + b"\n")
+            return run
 
-        runs[name] = await gather(*(one(question) for question in asked))
+        runs[name] = await gather(*(one(at, question) for at, question in enumerate(asked)))
         drawing = compose([CALCULATOR, DATABASE], architecture, elect=elect).blueprint
         rows.append(row(name, runs[name], assess(drawing).mean))
     pairs = [
@@ -294,10 +330,12 @@ def write(found: dict[str, Any], path: Path, **about: Any) -> None:
     draft.replace(path)
 
 
-async def _measured(name: str, *, n: int, seed: int, tokens: int, workers: int) -> dict[str, Any]:
+async def _measured(
+    name: str, *, n: int, seed: int, tokens: int, workers: int, journal: Path | None
+) -> dict[str, Any]:
     model = open_model(name, exact=workers == 1)
     try:
-        return await study(model, n=n, seed=seed, tokens=tokens, workers=workers)
+        return await study(model, n=n, seed=seed, tokens=tokens, workers=workers, journal=journal)
     finally:
         await model.aclose()
 
@@ -313,6 +351,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "--workers", type=int, default=1, help="questions at the same time; 1 is repeatable"
     )
     parser.add_argument("--out", type=Path, default=Path("results/umf/compose.json"))
+    parser.add_argument(
+        "--journal", type=Path, help="write finished runs here; taken up again when it is there"
+    )
     given = parser.parse_args(arguments)
     settings = {
         "n": given.n,
@@ -320,7 +361,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "tokens": given.tokens,
         "workers": given.workers,
     }
-    found = asyncio.run(_measured(given.model, **settings))
+    found = asyncio.run(_measured(given.model, journal=given.journal, **settings))
     options = " ".join(f"--{name} {value}" for name, value in settings.items())
     write(
         found,
