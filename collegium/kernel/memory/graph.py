@@ -27,7 +27,7 @@ BREADTH_ADD = 40
 """Candidates looked at when a vector is inserted (efConstruction)."""
 BREADTH_FIND = 40
 """Candidates looked at in a search, at least (ef)."""
-WIDENING = 7
+WIDENING = 8
 """In a larger graph more paths lead astray: there ef is the root of its size over this."""
 
 EXACT = 2048
@@ -36,8 +36,11 @@ EXACT = 2048
 SHARE = 20
 """One in so many vectors wanted, or more, and all are compared: quicker, and none is missed."""
 
-REBUILT = 10_000
+MANY = 128
 """From this many vectors added at once, all cores build; the graph then depends on their timing."""
+
+REBUILT = 10_000
+"""Vectors read back and inserted at a time when the graph is built anew."""
 
 
 def search(
@@ -115,7 +118,7 @@ class Graph:
 
     def _threads(self, count: int) -> None:
         # One thread gives the same graph for the same vectors, whatever else the machine does.
-        self._faiss.omp_set_num_threads((os.cpu_count() or 1) if count >= REBUILT else 1)
+        self._faiss.omp_set_num_threads((os.cpu_count() or 1) if count >= MANY else 1)
 
     def slots(self) -> set[int]:
         """The slots of all vectors."""
