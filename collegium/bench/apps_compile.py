@@ -3,7 +3,8 @@
 Of twenty hand-written descriptions, sixteen can be made into an app with the tools there are; four
 ask for an ability no tool has. Counted are valid manifests (they pass every check) and right ones
 (they also name just the tools and folders needed, or refuse and name the missing ability). Run it
-with ``python -m collegium.bench.apps_compile local``.
+with ``python -m collegium.bench.apps_compile local 8``: the model, and how many descriptions at the
+same time (1 is repeatable).
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from collegium.apps.manifest import Manifest
 from collegium.apps.tools import known_tools
 from collegium.bench.machine import machine
 from collegium.bench.statistics import wilson
-from collegium.kernel import Generate, Kernel, Tool
+from collegium.kernel import Generate, Kernel, Tool, gather
 from collegium.models.model import Model
 
 PATH = Path("results/aios-ecosystem/compile.json")
@@ -122,21 +123,29 @@ def _share(hits: Sequence[bool]) -> Share:
     )
 
 
-async def measure(model: Model) -> list[Row]:
-    """Compile every description both ways."""
-    tools = known_tools()
-    asked = [await by_model(wanted, model, tools) for wanted in descriptions()]
+async def measure(model: Model, workers: int = 1) -> list[Row]:
+    """Compile every description both ways, so many at the same time."""
+    tools, room = known_tools(), asyncio.Semaphore(workers)
+
+    async def one(wanted: Description) -> Case:
+        async with room:
+            case = await by_model(wanted, model, tools)
+        said = "right" if case.right else "valid" if case.valid else "not valid"
+        print(f"{said:9} {case.tokens:6,} tokens  {wanted.text}", flush=True)
+        return case
+
+    asked = await gather(*map(one, descriptions()))
     plain = [by_keywords(wanted, tools) for wanted in descriptions()]
     return [row(model.name, asked), row("keyword templates", plain)]
 
 
-def main(name: str = "local", path: Path = PATH) -> None:
+def main(name: str = "local", path: Path = PATH, workers: int = 1) -> None:
     """Measure, print the counts, and write the report."""
     from collegium.models import open_model
 
-    rows = asyncio.run(measure(open_model(name)))
+    rows = asyncio.run(measure(open_model(name, exact=workers == 1), workers))
     report = {
-        "command": f"python -m collegium.bench.apps_compile {name}",
+        "command": f"python -m collegium.bench.apps_compile {name} {workers}",
         "machine": machine(),
         "model": name,
         "seed": 0,
@@ -156,4 +165,5 @@ def main(name: str = "local", path: Path = PATH) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1] if len(sys.argv) > 1 else "local")
+    given = [*sys.argv[1:], *("local", "1")[len(sys.argv) - 1 :]]
+    main(given[0], workers=int(given[1]))

@@ -205,6 +205,6 @@ def test_the_study_writes_its_report(tmp_path):
     script.write_text("def no(request):\n    return 'no'\n")
     main(f"script:{script}:no", tmp_path / "r" / "compile.json")
     report = json.loads((tmp_path / "r" / "compile.json").read_text())
-    assert report["n"] == 20 and report["command"].endswith(":no") and report["machine"]
+    assert report["n"] == 20 and report["command"].endswith(":no 1") and report["machine"]
     assert [r["compiler"] for r in report["rows"]][1] == "keyword templates"
     assert report["rows"][0]["valid_after_one_repair"]["count"] == 0

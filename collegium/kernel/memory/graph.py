@@ -36,11 +36,11 @@ EXACT = 2048
 SHARE = 20
 """One in so many vectors wanted, or more, and all are compared: quicker, and none is missed."""
 
-MANY = 128
+REBUILT = 10_000
 """From this many vectors added at once, all cores build; the graph then depends on their timing."""
 
-REBUILT = 10_000
-"""Vectors read back and inserted at a time when the graph is built anew."""
+LARGE, MANY = 20_000, 128
+"""In a graph of so many vectors it holds from so few on: there insertion takes longest."""
 
 
 def search(
@@ -116,9 +116,13 @@ class Graph:
         start = self._all.id_map.data() if self._rows else None
         self._slots = self._faiss.rev_swig_ptr(start, self._rows) if start else np.zeros(0, int)
 
+    def at_once(self, count: int) -> bool:
+        """Whether so many further vectors are inserted by all cores at once."""
+        return count >= (MANY if self._rows >= LARGE else REBUILT)
+
     def _threads(self, count: int) -> None:
         # One thread gives the same graph for the same vectors, whatever else the machine does.
-        self._faiss.omp_set_num_threads((os.cpu_count() or 1) if count >= MANY else 1)
+        self._faiss.omp_set_num_threads((os.cpu_count() or 1) if self.at_once(count) else 1)
 
     def slots(self) -> set[int]:
         """The slots of all vectors."""

@@ -3,9 +3,9 @@
 A vector takes longer to insert into a graph than a note to commit. So a block of vectors at a time
 is inserted by a thread, in the order in which they came, and a search waits until those before it
 are in; the newest, which fill no block yet, are all compared with the query. What is found thus
-depends on the order of calls alone, never on how far the thread has come. Where a great many notes
-come together all cores insert them at once: then the few that a search in a large bank may miss
-depend on their timing too.
+depends on the order of calls alone, never on how far the thread has come, nor on how many notes
+came together. Only where a great many come together, or many in a large bank, all cores insert them
+at once: then the few that a search may miss depend on their timing too.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ class VectorIndex:
         """Insert vectors under new slots."""
         self.unsaved += len(slots)
         slots, vectors = self._recent.add(slots, vectors, block=BLOCK)
-        step = len(slots) if len(slots) >= graphs.MANY else BLOCK
+        step = len(slots) if self._graph.at_once(len(slots)) else BLOCK
         for i in range(0, len(slots), step):
             part = partial(self._add, slots[i : i + step], vectors[i : i + step])
             self._do(part, now=False)
