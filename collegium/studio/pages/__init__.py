@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collegium.studio.pages import paper, papers
+from collegium.studio.pages import paper, papers, run
 
-PAGES = (papers, paper)
+PAGES = (papers, paper, run)
 """Every module of pages."""
