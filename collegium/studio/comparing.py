@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import shlex
 import threading
 from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
@@ -21,12 +22,18 @@ from collegium.bench.compare import Plan, compare, open_models, plan, traces_of
 from collegium.bench.records import Outcome, Report
 from collegium.commands.compare import write_files
 from collegium.commands.live import Progress
-from collegium.errors import BadInput, CollegiumError, Unreachable
+from collegium.errors import BadInput, CollegiumError, Unreachable, unknown_name
 from collegium.guard import Policy
 from collegium.kernel import RunStore
 from collegium.kernel.store import RunRow
+from collegium.models.fetch import pull
+from collegium.models.weights import EMBEDDED, weights_file
+from collegium.protocols.hub import log_bug
+from collegium.studio.sessions import FROM_FILES
 from collegium.studio.state import Studio
 from collegium.studio.uploads import Uploads
+from collegium.tasks import benchmarks
+from collegium.tasks.own_file import SUFFIXES
 
 T = TypeVar("T")
 
@@ -131,6 +138,7 @@ class Comparisons:
         """
         if not 1 <= wanted.workers <= MOST_WORKERS:
             raise BadInput(f"the number of workers must be 1 to {MOST_WORKERS}.")
+        self._check(wanted)
         return self._plan(
             wanted.systems,
             wanted.on,
@@ -143,6 +151,22 @@ class Comparisons:
             exact=not wanted.fast,
             policy=self._studio.policy,
         )
+
+    def _check(self, wanted: Wanted) -> None:
+        """Refuse what would read files of this machine because a page asks for it."""
+        chosen = {self._studio.model, *self._studio.roles.values()}
+        if wanted.model.startswith(FROM_FILES) and wanted.model not in chosen:
+            raise BadInput(
+                f"model {wanted.model!r} reads a file of this machine, so it is chosen when the "
+                "studio is started: collegium studio --model ..."
+            )
+        if self.uploads.path(wanted.on) is not None:
+            return
+        if wanted.on.lower().endswith(SUFFIXES):
+            raise BadInput(f"there is no file {wanted.on} here; upload it first.")
+        known = {info.name.partition(":")[0] for info in benchmarks()}
+        if wanted.on.partition(":")[0] not in known or "/" in wanted.on or "\\" in wanted.on:
+            raise unknown_name("benchmark", wanted.on, known)
 
     def plan_again(self, row: RunRow) -> Plan:
         """The plan of a run in the store, to go on with it.
@@ -175,7 +199,7 @@ class Comparisons:
 
     def _plan(self, systems: Sequence[str], on: str, **options: Any) -> Plan:
         uploaded = self.uploads.path(on)
-        if uploaded is None and on.endswith((".jsonl", ".csv")) and not Path(on).is_file():
+        if uploaded is None and on.endswith(SUFFIXES) and not Path(on).is_file():
             raise BadInput(f"there is no file {on} here; upload it first.")
         if uploaded is None:
             return plan(systems, on=on, **options)
@@ -207,7 +231,7 @@ class Comparisons:
 
         work = self._work(made, begun, resume)
         self._studio.jobs.start(f"compare {id(made)}", work)
-        await made.known.wait()
+        await made.known.wait()  # weights may have to be fetched before it begins
         if not made.run:
             raise BadInput(made.error)
         return made
@@ -219,6 +243,7 @@ class Comparisons:
 
     async def _work(self, made: Comparison, begun: Callable[[str], None], resume: bool) -> None:
         try:
+            await self._fetch_weights(made)
             made.report = await apart(lambda: self._compare(made, begun, resume))
         except CollegiumError as error:
             kept = " What is finished is kept." if isinstance(error, Unreachable) else ""
@@ -226,12 +251,19 @@ class Comparisons:
         except asyncio.CancelledError:
             made.stopped = True
             raise
-        except Exception:
-            made.error = "Something went wrong inside; the studio's log says more."
-            raise
+        except Exception as error:
+            log_bug(error)
+            made.error = "something went wrong inside the program; its log says more."
         finally:
             made.ended = monotonic()
             made.known.set()
+
+    async def _fetch_weights(self, made: Comparison) -> None:
+        """Fetch the weights of embedded models that are not here."""
+        names = (made.planned.model, *made.planned.roles.values())
+        for name in dict.fromkeys(names):
+            if name in EMBEDDED and not weights_file(EMBEDDED[name]).is_file():
+                await asyncio.to_thread(pull, name)
 
     async def _compare(
         self, made: Comparison, begun: Callable[[str], None], resume: bool
@@ -281,8 +313,6 @@ class Comparisons:
 
 def command(made: Comparison) -> str:
     """The command line that makes the same comparison."""
-    import shlex
-
     planned = made.planned
     words = ["collegium", "compare", *(e.label for e in planned.entries)]
     words += ["--on", planned.benchmark.name, "--model", planned.model]

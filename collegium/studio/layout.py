@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
@@ -103,6 +104,11 @@ def page_number(text: str) -> int:
 def text_block(text: object) -> None:
     """A longer text; it scrolls by itself."""
     said(text, cls="answer")
+
+
+def quoted(text: str) -> str:
+    """A text as a JavaScript string, in which nothing could end the string or a tag."""
+    return json.dumps(text).replace("<", "\\u003c")
 
 
 def when(created: str) -> str:

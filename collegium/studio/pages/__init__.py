@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collegium.studio.pages import paper, papers
+from collegium.studio.pages import compare, one_run, paper, papers, run_diff, runs
 
-PAGES = (papers, paper)
+PAGES = (papers, paper, compare, runs, one_run, run_diff)
 """Every module of pages."""
