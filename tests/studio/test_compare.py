@@ -149,28 +149,25 @@ def test_uploads_that_are_refused(watch, tmp_path):
     assert seen.clean()
 
 
-def test_an_upload_past_the_page_is_refused_all_the_same(watch, studio):
+def test_an_upload_past_the_page_is_refused_all_the_same(watch, tmp_path):
     seen = watch()
     page = seen.open("/compare")
-    send = """async ([name, size]) => {
+    sent: list[str] = []
+    page.on("request", lambda r: sent.append(r.url) if r.method == "POST" else None)
+    good = tmp_path / "good.csv"
+    good.write_text(CHOICES)
+    upload(page, good, "6 questions")
+    (address,) = sent
+    send = """async ([where, name, text, times]) => {
       const form = new FormData();
-      form.append("file", new Blob(["x".repeat(size)]), name);
-      const url = [...document.querySelectorAll("*")].length && await new Promise((resolve) => {
-        const old = window.fetch;
-        window.fetch = (where, what) => { window.fetch = old; resolve(where); return old(where, { ...what, body: form }); };
-        const field = document.getElementById("upload");
-        const list = new DataTransfer();
-        list.items.add(new File(["x"], "a.csv"));
-        field.files = list.files;
-        field.dispatchEvent(new Event("change"));
-      });
-      const reply = await fetch(url, { method: "POST", body: form });
-      return reply.status;
+      form.append("file", new Blob([text.repeat(times)]), name);
+      return (await fetch(where, { method: "POST", body: form })).status;
     }"""
-    assert page.evaluate(send, ["big.csv", 11 << 20]) == 413
-    assert page.evaluate(send, ["../../../tmp/escaped.csv", 10]) == 200
+    assert page.evaluate(send, [address, "big.csv", "x", 11 << 20]) == 413
+    path = "../../../../tmp/escaped.csv"
+    assert page.evaluate(send, [address, path, "question,answer\na,b\n", 1]) == 200
     page.wait_for_function(
-        "document.getElementById('upload-said').textContent.startsWith('escaped.csv')"
+        "document.getElementById('upload-said').textContent === 'escaped.csv: 1 question.'"
     )
     assert not Path("/tmp/escaped.csv").exists()
 

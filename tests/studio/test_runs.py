@@ -18,6 +18,11 @@ WATCH_LONG_TASKS = """() => {
   }).observe({ type: "longtask" });
 }"""
 
+SCROLL = """(share) => {
+  const reel = document.querySelector(".reel");
+  reel.scrollTop = reel.scrollHeight * share;
+}"""
+
 NODES = "document.querySelectorAll('.reel *').length"
 
 
@@ -111,9 +116,7 @@ def test_a_transcript_of_ten_thousand_calls(watch, long):
         most = max(most, page.evaluate(NODES))
     # Far jumps, as with the scroll bar.
     for share in (0.25, 0.9, 0.5, 1.0):
-        page.evaluate(
-            f"(() => {{ const r = document.querySelector('.reel'); r.scrollTop = r.scrollHeight * {share}; }})()"
-        )
+        page.evaluate(SCROLL, share)
         page.wait_for_timeout(150)
         most = max(most, page.evaluate(NODES))
     page.locator(f'.event[data-i="{LONG - 1}"]').wait_for()
