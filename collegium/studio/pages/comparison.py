@@ -35,7 +35,7 @@ from collegium.studio.layout import (
 from collegium.studio.safe import Tag, said, shown, tag
 from collegium.studio.state import Studio
 from collegium.studio.traces import StoredTrace, opened
-from collegium.studio.transcript import Transcript
+from collegium.studio.reel import Reel
 
 REFRESH_SECONDS = 0.5
 
@@ -500,4 +500,4 @@ async def _side(studio: Studio, row: RunRow, system: str, outcome: Outcome) -> N
             for finding in outcome.findings or ():
                 said(f"{finding.code} {finding.name}: {finding.says}", cls="small", most=600)
         trace = await run.io_bound(StoredTrace, studio.store_path, row.id, system, outcome.task)
-        Transcript(trace, label=f"Transcript of {shown(system, 80)}")
+        Reel(trace, label=f"Transcript of {shown(system, 80)}")

@@ -29,7 +29,7 @@ from collegium.studio.layout import (
 from collegium.studio.safe import said, shown, tag
 from collegium.studio.state import Studio
 from collegium.studio.traces import StoredTrace, opened
-from collegium.studio.transcript import Transcript
+from collegium.studio.reel import Reel
 
 LISTED = 50
 """Traces of a comparison on one page."""
@@ -158,7 +158,7 @@ async def _single(studio: Studio, known: Known, place: Place | None) -> None:
         shown_in = tag("div")
     with tag("section", cls="section"):
         tag("h2", "Transcript")
-        transcript = Transcript(trace, label=f"Transcript of {shown(row.id, 60)}")
+        transcript = Reel(trace, label=f"Transcript of {shown(row.id, 60)}")
     with shown_in:
         if found is not None:
             _findings(found, transcript, trace)
@@ -199,7 +199,7 @@ def _diagnosed(trace: StoredTrace) -> tuple[Finding, ...]:
     return diagnose(trace.events())
 
 
-def _ask_to_diagnose(at: ui.element, transcript: Transcript, trace: StoredTrace) -> None:
+def _ask_to_diagnose(at: ui.element, transcript: Reel, trace: StoredTrace) -> None:
     async def look() -> None:
         button.props["disabled"] = True
         found = await run.io_bound(_diagnosed, trace)
@@ -211,7 +211,7 @@ def _ask_to_diagnose(at: ui.element, transcript: Transcript, trace: StoredTrace)
     button = tag("button", label, type="button", cls="quiet").on("click", look)
 
 
-def _findings(found: tuple[Finding, ...], transcript: Transcript, trace: StoredTrace) -> None:
+def _findings(found: tuple[Finding, ...], transcript: Reel, trace: StoredTrace) -> None:
     if not found:
         tag("p", "The rules found no failure mode.", cls="dim")
         return
@@ -228,7 +228,7 @@ def _findings(found: tuple[Finding, ...], transcript: Transcript, trace: StoredT
                     tag("q", shown(finding.evidence, 400))
 
 
-async def _go_to(call: int, transcript: Transcript, trace: StoredTrace) -> None:
+async def _go_to(call: int, transcript: Reel, trace: StoredTrace) -> None:
     transcript.show(await run.io_bound(trace.place_of, call))
 
 
