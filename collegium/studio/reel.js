@@ -21,7 +21,7 @@ export default {
       <p v-if="!total" class="empty">No calls yet.</p>
       <div v-else ref="frame" class="reel" :class="{ tall }" tabindex="0" role="region"
           :aria-label="label">
-        <div v-for="(block, n) in blocks" :key="n" :data-n="n" class="block"
+        <div v-for="(block, n) in blocks" :key="n" :data-n="n" class="slab"
             :style="block.rows ? {} : { height: block.height + 'px' }">
           <template v-if="block.rows">
             <article v-for="row in block.rows" :key="row.i" :data-i="row.i" class="event"

@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-<<<<<<< HEAD
-from collegium.studio.pages import compare, one_run, paper, papers, run_diff, runs
+from collegium.studio.pages import compare, one_run, paper, papers, run, run_diff, runs
 
-PAGES = (papers, paper, compare, runs, one_run, run_diff)
-=======
-from collegium.studio.pages import paper, papers, run
-
-PAGES = (papers, paper, run)
->>>>>>> studio-a
+PAGES = (papers, paper, run, compare, runs, one_run, run_diff)
 """Every module of pages."""

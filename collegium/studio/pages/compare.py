@@ -180,7 +180,7 @@ class Form:
         spec = self._systems[number]
         with tag("div", cls="system-row") as row:
             field = tag(
-                "input", cls="text mono", type="text", defaultValue=spec, list="system-names",
+                "input", cls="text mono", type="text", value=spec, list="system-names",
                 aria_label=f"System {number + 1}", placeholder="such as mad:agents=4,rounds=2",
                 autocomplete="off", spellcheck="false", maxlength=500,
             )  # fmt: skip
@@ -220,7 +220,7 @@ class Form:
             tag("label", "Benchmark", for_="benchmark")
             field = tag(
                 "input", cls="text", id="benchmark", list="benchmark-names", autocomplete="off",
-                defaultValue=self._fields["on"], maxlength=200, spellcheck="false",
+                value=self._fields["on"], maxlength=200, spellcheck="false",
             )  # fmt: skip
             self._about = tag("div", cls="hint", role="status")
         field.on("input", self._other_benchmark, js_handler=VALUE, throttle=0.2)

@@ -32,10 +32,10 @@ from collegium.studio.layout import (
     when,
     with_style,
 )
+from collegium.studio.reel import Reel
 from collegium.studio.safe import Tag, said, shown, tag
 from collegium.studio.state import Studio
 from collegium.studio.traces import StoredTrace, opened
-from collegium.studio.reel import Reel
 
 REFRESH_SECONDS = 0.5
 

@@ -26,10 +26,10 @@ from collegium.studio.layout import (
     when,
     with_style,
 )
+from collegium.studio.reel import Reel
 from collegium.studio.safe import said, shown, tag
 from collegium.studio.state import Studio
 from collegium.studio.traces import StoredTrace, opened
-from collegium.studio.reel import Reel
 
 LISTED = 50
 """Traces of a comparison on one page."""

@@ -120,24 +120,24 @@ def _filters(query: dict[str, str]) -> None:
     with tag("form", cls="filters card section", method="get", action="/runs", role="search"):
         with tag("label", "Text", cls="field span"):
             tag(
-                "input", type="search", name="text", defaultValue=query["text"], cls="text",
+                "input", type="search", name="text", value=query["text"], cls="text",
                 placeholder="task, answer, benchmark or id", data_search="", maxlength=200,
             )  # fmt: skip
         _choice(
             "System", "system", query["system"], {"": "any", **{s: s for s in sorted(systems())}}
         )
         with tag("label", "Model", cls="field"):
-            tag("input", name="model", defaultValue=query["model"], cls="text", placeholder="any")
+            tag("input", name="model", value=query["model"], cls="text", placeholder="any")
         _choice("Kind", "kind", query["kind"], KINDS)
         _choice("Ended", "ended", query["ended"], ENDINGS)
         for label, name in (("From", "since"), ("To", "until")):
             with tag("label", label, cls="field"):
-                tag("input", type="date", name=name, defaultValue=query[name], cls="text")
+                tag("input", type="date", name=name, value=query[name], cls="text")
         with tag("label", "Tokens, at least", cls="field"):
             tag(
                 "input",
                 name="tokens",
-                defaultValue=query["tokens"],
+                value=query["tokens"],
                 cls="text",
                 inputmode="numeric",
             )
