@@ -425,6 +425,34 @@ def serve(
 
 
 @app.command(rich_help_panel=TRY)
+def studio(
+    host: Host = "127.0.0.1",
+    port: Port = 8080,
+    token_file: TokenFile = None,
+    model: Model = "local",
+    role: Roles = None,
+    policy: PolicyFile = None,
+    browser: Annotated[
+        bool, typer.Option("--browser/--no-browser", metavar="", help="Open a browser.")
+    ] = True,
+) -> None:
+    """Open the web interface: read papers, run them, compare, see what agents did."""
+    from collegium.commands.studio import open_studio
+    from collegium.kernel import Limits
+
+    open_studio(
+        host=host,
+        port=port,
+        token_file=token_file,
+        model=model,
+        roles=role or [],
+        policy=policy,
+        limits=Limits(),
+        browser=browser,
+    )
+
+
+@app.command(rich_help_panel=TRY)
 def call(
     url: Annotated[
         str,
