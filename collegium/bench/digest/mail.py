@@ -136,7 +136,8 @@ def require_address(address: str) -> str:
     Raises:
         BadInput: It is not that.
     """
-    if len(address) > 254 or not _ADDRESS.fullmatch(address):
+    too_long = len(address) > 254 or len(address.partition("@")[0]) > 64
+    if too_long or not _ADDRESS.fullmatch(address):
         raise BadInput(f"{clean(address, 80)!r} is no e-mail address; expected name@host.")
     return address
 
