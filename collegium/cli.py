@@ -432,6 +432,9 @@ def studio(
     model: Model = "local",
     role: Roles = None,
     policy: PolicyFile = None,
+    policies: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Open and save policies in this folder.")
+    ] = None,
     browser: Annotated[
         bool, typer.Option("--browser/--no-browser", metavar="", help="Open a browser.")
     ] = True,
@@ -447,6 +450,7 @@ def studio(
         model=model,
         roles=role or [],
         policy=policy,
+        policies=policies,
         limits=Limits(),
         browser=browser,
     )

@@ -88,7 +88,9 @@ class PolicyFolder:
         there = self.path / name
         if os.path.lexists(there):
             if not known:
-                raise BadInput(f"there is a file {name} already; open it first, or take a new name.")
+                raise BadInput(
+                    f"there is a file {name} already; open it first, or take a new name."
+                )
             if _digest(self._bytes(name)) != known:
                 raise BadInput(f"{name} was changed by somebody else since it was opened here; "
                                "open it again, or save under another name.")  # fmt: skip

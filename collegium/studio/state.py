@@ -65,6 +65,7 @@ class Studio:
         policy: What agents of all runs may do; None: everything.
         limits: What a run may spend at most.
         token: Who may come; without one, whoever is on this machine.
+        policies: The folder that policies are opened from and saved to; None: there is none.
 
     Attributes:
         jobs: Work that goes on when its page is closed.
@@ -79,9 +80,11 @@ class Studio:
         policy: Policy | None = None,
         limits: Limits = Limits(),
         token: Clients | None = None,
+        policies: Path | None = None,
     ) -> None:
         self.store_path = store_path or default_path()
         self.model, self.roles = model, dict(roles or {})
         self.policy, self.limits = policy, limits
         self.token = token or Clients()
+        self.policies = policies
         self.jobs = Jobs()
