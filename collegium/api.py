@@ -13,7 +13,7 @@ import msgspec
 from collegium.errors import CollegiumError
 from collegium.kernel import Call, Event, Kernel, Limits, RunStore, Tool, Unparsed, Usage
 from collegium.kernel.kernel import Driver, Interceptor, OnText
-from collegium.kernel.store import default_path
+from collegium.kernel.store import Totals, default_path
 from collegium.kernel.toolbox import Toolbox
 from collegium.kernel.trace import current_run
 from collegium.models import open_model
@@ -208,17 +208,21 @@ async def arun(
         guarding.bind(kernel, task.text)
     if on_begin is not None:
         on_begin(run, kernel)
-    status = "interrupted"
+    status, answer, limited = "interrupted", "", ""
     outside = current_run.set(run)
     try:
         solved = await solve(chosen, task, kernel, parameters)
-        status = "done"
+        from collegium.bench.jobs import answer_text
+
+        status, limited = "done", solved.limited
+        answer = answer_text(solved.result.answer)
     except CollegiumError:
         status = "failed"
         raise
     finally:
         current_run.reset(outside)
-        opened.finish(run, status)
+        spent = kernel.meter
+        opened.finish(run, status, Totals(answer, limited, spent.calls, spent.usage, spent.seconds))
         if opened is not store:
             opened.close()
     return Run(

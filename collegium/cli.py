@@ -537,12 +537,26 @@ def trace(
     task: Annotated[
         str | None, typer.Option(metavar="TASK", help="Only this question of a comparison.")
     ] = None,
+    diff: Annotated[
+        str | None, typer.Option(metavar="RUN|FILE", help="What this second run did differently.")
+    ] = None,
+    html: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the run as one page to share.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Read what a run did, call by call; without a run, list the last ones."""
     from collegium.commands.trace import Filters, list_runs, trace
 
-    if run is None:
+    if diff is not None or html is not None:
+        from collegium.commands.trace_more import print_diff, save_page
+
+        filters = Filters(agent, kind, system, task)
+        if diff is not None:
+            print_diff(run, diff, filters, as_json)
+        if html is not None:
+            save_page(run, html)
+    elif run is None:
         list_runs(as_json)
     else:
         trace(run, Filters(agent, kind, system, task), as_json)
