@@ -106,6 +106,7 @@ async def arun(
     on_begin: Callable[[str, Kernel], None] | None = None,
     origin: Mapping[str, Any] | None = None,
     human: Callable[[str], Awaitable[str]] | None = None,
+    resume: str = "",
 ) -> Run:
     """Run a system on a task.
 
@@ -134,12 +135,16 @@ async def arun(
         origin: On whose behalf it runs, kept with the run; ``parent`` is the id of the run that
             asked for this one, by default the one it is started from.
         human: Answers questions to the user.
+        resume: The id of a run that was interrupted: it is gone on with, and what its trace holds
+            is neither asked nor paid for again. Everything else must be as it was.
 
     Raises:
-        BadInput: A name, parameter or limit is wrong.
+        BadInput: A name, parameter or limit is wrong, or the run to go on with is another one.
         ModelError: The model could not answer.
     """
     if isinstance(task, Item):
+        if resume:
+            raise BadInput("a run in a world cannot be gone on with: its world is gone.")
         options = {
             "model": model,
             "roles": roles,
@@ -188,7 +193,8 @@ async def arun(
     origin = {"parent": current_run.get(), **(origin or {})}
     if any(origin.values()):
         spec["origin"] = {key: value for key, value in origin.items() if value}
-    run = opened.begin("run", "", spec)
+    run = _again(opened, resume, spec) if resume else opened.begin("run", "", spec)
+    journal = opened.attempts(run, system, task.id) if resume else ()
     sinks = [opened.sink(run, system, task.id)]
     if on_event:
         sinks.append(on_event)
@@ -201,6 +207,7 @@ async def arun(
         drivers=drivers,
         sinks=sinks,
         cache=opened if cache else None,
+        journal=journal,
         on_text=on_text,
         human=human,
     )
@@ -238,6 +245,24 @@ async def arun(
         blocked=guarding.refusals if guarding else (),
         policy_changes=guarding.changes if guarding else (),
     )
+
+
+def _again(store: RunStore, run: str, spec: Mapping[str, Any]) -> str:
+    """Take up an interrupted run; gives its id.
+
+    Raises:
+        UnknownName: There is no such run.
+        BadInput: It is done, or was of another system, task, model, seed or policy.
+    """
+    row = store.run(run)
+    if row.kind != "run" or row.status not in ("interrupted", "failed"):
+        raise BadInput(f"run {row.id} is {row.status}: only an interrupted run is gone on with.")
+    asked = msgspec.json.decode(msgspec.json.encode(spec))
+    for name in asked.keys() | row.spec.keys():
+        if name != "origin" and asked.get(name) != row.spec.get(name):
+            raise BadInput(f"run {row.id} was of another {name}; to go on, ask for the same.")
+    store.finish(row.id, "running")
+    return row.id
 
 
 async def _placed_run(

@@ -58,7 +58,7 @@ class Tag(TextElement):
         super().__init__(tag=name, text=text)
 
 
-def tag(name: str, text: object = "", *, cls: str = "", **attributes: Any) -> Tag:
+def tag(name: str, text: object = "", /, *, cls: str = "", **attributes: Any) -> Tag:
     """An HTML element.
 
     Args:

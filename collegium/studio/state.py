@@ -11,6 +11,7 @@ from collegium.guard import Policy
 from collegium.kernel import Limits
 from collegium.kernel.store import default_path
 from collegium.protocols.clients import Clients
+from collegium.studio.meaning import Meaning
 
 
 class Jobs:
@@ -69,6 +70,7 @@ class Studio:
 
     Attributes:
         jobs: Work that goes on when its page is closed.
+        meaning: The papers by meaning.
     """
 
     def __init__(
@@ -88,3 +90,4 @@ class Studio:
         self.token = token or Clients()
         self.policies = policies
         self.jobs = Jobs()
+        self.meaning = Meaning(self.store_path.with_name("studio"))

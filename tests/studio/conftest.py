@@ -141,7 +141,7 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture
 def watch(browser: Any, studio: Studio) -> Iterator[Callable[..., Watched]]:
-    """Opens pages: ``watch()``, ``watch(dark=True)``, ``watch(phone=True)``, ``watch(at=other)``."""
+    """Opens pages: ``watch()``, ``watch(dark=True)``, ``watch(phone=True)``, ``watch(at=...)``."""
     contexts: list[Any] = []
 
     def start(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collegium.studio.pages import papers
+from collegium.studio.pages import paper, papers
 
-PAGES = (papers,)
+PAGES = (papers, paper)
 """Every module of pages."""
