@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collegium.studio.pages import paper, papers
+from collegium.studio.pages import digest, episode, guard, paper, papers, worlds
 
-PAGES = (papers, paper)
+PAGES = (papers, paper, guard, worlds, episode, digest)
 """Every module of pages."""

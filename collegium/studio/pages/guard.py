@@ -16,6 +16,7 @@ from collegium.studio.frame import frame, tell, untell
 from collegium.studio.pages import guard_view as view
 from collegium.studio.policy_folder import PolicyFolder
 from collegium.studio.safe import Tag, tag
+from collegium.studio.sheets import load
 from collegium.studio.state import Studio
 
 PAUSE = 0.4
@@ -81,6 +82,7 @@ def register(studio: Studio) -> None:
 
     @ui.page("/guard", title="Guard")
     async def guard(file: str = "") -> None:
+        load("work.css")
         with frame("Guard", active="guard"):
             Editor(checker, folder).build(file)
 
@@ -129,10 +131,15 @@ class Editor:
         self.overlaps = tag("section", cls="section", aria_labelledby="overlaps")
         self._call_form("", "")
         self._show("waiting")
+        ui.context.client.on_delete(self._leave)
         ui.run_javascript(THEME % self.editor.id)
         if trouble is not None:
             tell(trouble)
         self._later(0.0)
+
+    def _leave(self) -> None:
+        if self._checking is not None:
+            self._checking.cancel()
 
     # -- files ------------------------------------------------------------------------------------
 
