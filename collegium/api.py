@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
-from collegium.errors import CollegiumError
+from collegium.errors import BadInput, CollegiumError
 from collegium.kernel import Call, Event, Kernel, Limits, RunStore, Tool, Unparsed, Usage
 from collegium.kernel.kernel import Driver, Interceptor, OnText
 from collegium.kernel.store import Totals, default_path

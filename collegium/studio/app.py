@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from collegium.errors import missing_extra
+from collegium.errors import CollegiumError, missing_extra
 from collegium.studio.state import Studio
 
 STATIC = Path(__file__).with_name("static")
@@ -37,14 +38,25 @@ def studio_app(studio: Studio, *, host: str = "127.0.0.1") -> Any:
         from fastapi import FastAPI
         from fastapi.middleware.gzip import GZipMiddleware
         from fastapi.staticfiles import StaticFiles
+        from nicegui import app as nicegui_app
         from nicegui import ui
     except ImportError:
         raise missing_extra("studio", "the studio") from None
+    from collegium.studio.frame import frame, tell
     from collegium.studio.gate import Gate
+    from collegium.studio.library import cards
     from collegium.studio.pages import PAGES
+    from collegium.studio.safe import tag
+
+    async def warm_up() -> None:
+        """Read the papers and their vectors before the first page asks for them."""
+        await asyncio.to_thread(cards)
+        with suppress(CollegiumError):  # without the weights pages search by words, and say so
+            await studio.meaning.prepare()
 
     @asynccontextmanager
     async def lifespan(_: Any) -> AsyncIterator[None]:
+        studio.jobs.start("warm up", warm_up())
         try:
             yield
         finally:
@@ -54,6 +66,14 @@ def studio_app(studio: Studio, *, host: str = "127.0.0.1") -> Any:
     app.mount("/_studio", StaticFiles(directory=STATIC))
     for page in PAGES:
         page.register(studio)
+
+    def broken(error: Exception) -> None:
+        with frame("Something went wrong"):
+            tag("h1", "Something went wrong")
+            tag("a", "Back to the papers", href="/")
+            tell(error)
+
+    nicegui_app.on_page_exception(broken)
     ui.add_head_html(_head(), shared=True)
     ui.run_with(
         app,
@@ -64,6 +84,7 @@ def studio_app(studio: Studio, *, host: str = "127.0.0.1") -> Any:
         tailwind=False,
         gzip_middleware_factory=None,  # ours, around the nonce
         reconnect_timeout=10.0,
+        binding_refresh_interval=None,  # pages bind nothing
         show_welcome_message=False,
     )
     gated = Gate(app, studio.token, host=host)

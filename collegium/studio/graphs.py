@@ -34,7 +34,7 @@ class Drawn(msgspec.Struct, frozen=True):
 
 
 def picture(width: float, height: float, label: str) -> Tag:
-    """An empty picture; shapes are made inside ``with picture(...)``."""
+    """An empty picture; shapes are made inside its ``with`` block."""
     made = tag(
         "svg",
         cls="picture",
@@ -255,19 +255,17 @@ def tree_graph(root: Drawn, label: str) -> None:
 
     put(root, 0)
     width = 24 + (deepest + 1) * (box[0] + gap[0]) - gap[0]
-    with tag("div", cls="wide", tabindex="0"):
-        with picture(width, 24 + row * (box[1] + gap[1]), label):
-            for x1, y1, x2, y2 in lines:
-                half = (x1 + x2) / 2
-                path = (
-                    f"M{x1:.0f},{y1:.0f} C{half:.0f},{y1:.0f} {half:.0f},{y2:.0f} {x2:.0f},{y2:.0f}"
-                )
-                tag("path", d=path, cls="edge", stroke_width="1.3")
-            for node, x, y in at:
-                with tag("g", cls=f"node {node.mark}"):
-                    tag("title", shown(node.full, 600))
-                    tag("rect", x=x, y=y, width=box[0], height=box[1], rx=8)
-                    tag("text", _short(node.label, 25), x=x + 10, y=y + 21)
+    height = 24 + row * (box[1] + gap[1])
+    with tag("div", cls="wide", tabindex="0"), picture(width, height, label):
+        for x1, y1, x2, y2 in lines:
+            bend = f"{(x1 + x2) / 2:.0f}"
+            path = f"M{x1:.0f},{y1:.0f} C{bend},{y1:.0f} {bend},{y2:.0f} {x2:.0f},{y2:.0f}"
+            tag("path", d=path, cls="edge", stroke_width="1.3")
+        for node, x, y in at:
+            with tag("g", cls=f"node {node.mark}"):
+                tag("title", shown(node.full, 600))
+                tag("rect", x=x, y=y, width=box[0], height=box[1], rx=8)
+                tag("text", _short(node.label, 25), x=x + 10, y=y + 21)
 
 
 def nested(node: Mapping[str, Any], told: Callable[[Mapping[str, Any]], Drawn]) -> Drawn:

@@ -121,7 +121,7 @@ def cards() -> dict[str, Card]:
         )
         for p in papers()
     ]
-    made.sort(key=lambda c: (ORDER.index(c.status), not c.systems, -c.paper.year, c.paper.name))
+    made.sort(key=lambda c: (not c.systems, ORDER.index(c.status), -c.paper.year, c.paper.name))
     return {c.paper.slug: c for c in made}
 
 

@@ -78,8 +78,17 @@ def tag(name: str, text: object = "", /, *, cls: str = "", **attributes: Any) ->
         written = key.rstrip("_").replace("_", "-")
         if not _NAME.match(written) or written.lower().startswith("on"):
             raise ValueError(f"{key} is no plain attribute.")
+        if written == "value" and name == "input":
+            written = "^value"  # the attribute: Vue sets the property anew whenever a page changes
         if value is not None:
             made.props[written] = safe_link(value) if written in ("href", "src") else value
+    return made
+
+
+def area(text: str = "", *, cls: str = "text", **attributes: Any) -> Tag:
+    """A field of several lines that begins with a text, which is not cut or written out."""
+    made = tag("textarea", cls=cls, **attributes)
+    made.text = text
     return made
 
 

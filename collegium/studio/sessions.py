@@ -212,32 +212,3 @@ class Session:
         finally:
             self.question, self._told = "", None
             self._changed()
-
-
-class Sessions:
-    """The runs that were started from pages since the program began, the newest last.
-
-    Args:
-        most: How many to keep; the oldest that are over go first.
-    """
-
-    def __init__(self, most: int = 40) -> None:
-        self._most = most
-        self._by_id: dict[str, Session] = {}
-
-    def add(self, session: Session) -> None:
-        """Keep a session."""
-        self._by_id[session.id] = session
-        for key in [k for k, s in self._by_id.items() if s.over][: max(0, len(self) - self._most)]:
-            del self._by_id[key]
-
-    def get(self, key: str) -> Session | None:
-        """The session of this id."""
-        return self._by_id.get(key)
-
-    def of(self, system: str) -> list[Session]:
-        """The sessions of a system, newest first."""
-        return [s for s in reversed(self._by_id.values()) if s.asked.system.name == system]
-
-    def __len__(self) -> int:
-        return len(self._by_id)

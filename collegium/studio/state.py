@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from collegium.guard import Policy
 from collegium.kernel import Limits
 from collegium.kernel.store import default_path
 from collegium.protocols.clients import Clients
 from collegium.studio.meaning import Meaning
+
+if TYPE_CHECKING:
+    from collegium.studio.sessions import Session
 
 
 class Jobs:
@@ -56,6 +59,35 @@ class Jobs:
             await asyncio.wait(going, timeout=5)
 
 
+class Sessions:
+    """The runs that were started from pages since the program began, the newest last.
+
+    Args:
+        most: How many to keep; the oldest that are over go first.
+    """
+
+    def __init__(self, most: int = 40) -> None:
+        self._most = most
+        self._by_id: dict[str, Session] = {}
+
+    def add(self, session: Session) -> None:
+        """Keep a session."""
+        self._by_id[session.id] = session
+        for key in [k for k, s in self._by_id.items() if s.over][: max(0, len(self) - self._most)]:
+            del self._by_id[key]
+
+    def get(self, key: str) -> Session | None:
+        """The session of this id."""
+        return self._by_id.get(key)
+
+    def of(self, system: str) -> list[Session]:
+        """The sessions of a system, newest first."""
+        return [s for s in reversed(self._by_id.values()) if s.asked.system.name == system]
+
+    def __len__(self) -> int:
+        return len(self._by_id)
+
+
 class Studio:
     """The state behind the pages.
 
@@ -71,6 +103,7 @@ class Studio:
     Attributes:
         jobs: Work that goes on when its page is closed.
         meaning: The papers by meaning.
+        sessions: The runs that were started from pages.
     """
 
     def __init__(
@@ -90,4 +123,5 @@ class Studio:
         self.token = token or Clients()
         self.policies = policies
         self.jobs = Jobs()
+        self.sessions = Sessions()
         self.meaning = Meaning(self.store_path.with_name("studio"))

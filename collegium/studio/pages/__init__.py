@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collegium.studio.pages import digest, episode, guard, paper, papers, worlds
+from collegium.studio.pages import digest, episode, guard, paper, papers, run, worlds
 
-PAGES = (papers, paper, guard, worlds, episode, digest)
+PAGES = (papers, paper, run, guard, worlds, episode, digest)
 """Every module of pages."""
