@@ -46,7 +46,7 @@ SHOWN = 200
 def register(studio: Studio) -> None:
     """Declare the page and the feed."""
 
-    @ui.page("/digest", title="Daily")
+    @ui.page("/digest", title="Daily", response_timeout=60)
     async def digest(back: str = "week") -> None:
         load("work.css")
         link = '<link rel="alternate" type="application/atom+xml" title="collegium" '

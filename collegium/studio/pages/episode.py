@@ -46,7 +46,7 @@ def register(studio: Studio) -> None:
     """Declare the pages."""
     sessions = Sessions()
 
-    @ui.page("/worlds/watch", title="Watch")
+    @ui.page("/worlds/watch", title="Watch", response_timeout=60)
     async def watch(world: str = "", item: str = "0", split: str = "test") -> None:
         load("work.css")
         with frame("Watch", active="worlds"):
@@ -73,7 +73,7 @@ def register(studio: Studio) -> None:
 
             _watch_form(studio, start)
 
-    @ui.page("/worlds/episode", title="Episode")
+    @ui.page("/worlds/episode", title="Episode", response_timeout=60)
     async def one(
         run: str = "", system: str = "", task: str = "", session: str = "", step: str = ""
     ) -> None:
@@ -206,7 +206,7 @@ class Watching:
             tag("span", asked.model)
             self.state = tag("span", role="status")
             self.stop = tag("button", "Stop", type="button", cls="quiet").on(
-                "click", lambda: self.session.stop()
+                "click", lambda: self.session.stop(), []
             )
         self.worth = tag("div")
         self.stepper.build(at or 0, follow=at is None)
@@ -263,10 +263,10 @@ class Stepper:
         self.at, self.follow = min(at, len(self.steps) - 1), follow
         with tag("div", cls="stepper", role="group", aria_label="Steps"):
             self.back = tag("button", "‹ Back", type="button", cls="quiet", id="step-back").on(
-                "click", lambda: self.go(self.at - 1)
+                "click", lambda: self.go(self.at - 1), []
             )
             self.on = tag("button", "On ›", type="button", cls="quiet", id="step-on").on(
-                "click", lambda: self.go(self.at + 1)
+                "click", lambda: self.go(self.at + 1), []
             )
             self.range = tag("input", type="range", min="0", aria_label="Step").on(
                 "input", self._slid, js_handler="(e) => emit(e.target.value)", throttle=0.1
@@ -320,7 +320,9 @@ class Stepper:
         here = "step" if number == self.at else None
         with (
             tag("li"),
-            tag("button", type="button", aria_current=here).on("click", lambda: self.go(number)),
+            tag("button", type="button", aria_current=here).on(
+                "click", lambda: self.go(number), []
+            ),
         ):
             tag("span", number, cls="n")
             tag("span", short(self.steps[number]), cls="what bad" if self.steps[number].error

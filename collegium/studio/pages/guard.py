@@ -154,7 +154,7 @@ class Editor:
                         placeholder="bills.yaml", value=self.name, autocomplete="off", size="16",
                     )  # fmt: skip
                     tag("button", "Save", type="submit", cls="primary")
-            tag("button", "Download", type="button", cls="quiet").on("click", self._download)
+            tag("button", "Download", type="button", cls="quiet").on("click", self._download, [])
             with tag("label", cls="button upload"):
                 tag("span", "Upload")
                 tag("input", type="file", accept=".yaml,.yml,.json", cls="over",

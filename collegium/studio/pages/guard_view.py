@@ -52,7 +52,7 @@ def remarks(found: Sequence[Part], reveal: Callable[[int], None]) -> None:
                 tag("span", one["kind"], cls="chip warn")
                 for line in one["lines"][:1]:
                     tag("button", f"line {line}", type="button", cls="link").on(
-                        "click", lambda _, line=line: reveal(line)
+                        "click", lambda _, line=line: reveal(line), []
                     )
                 said(one["message"])
     if len(found) > MOST_REMARKS:
@@ -84,7 +84,7 @@ def overlaps(found: Sequence[Part], attempt: Callable[[str, str], None]) -> None
                         if one["call"] is not None:
                             call = written(one["call"])
                             tag("button", "Try it", type="button", cls="link").on(
-                                "click", lambda _, t=one["tool"], c=call: attempt(t, c)
+                                "click", lambda _, t=one["tool"], c=call: attempt(t, c), []
                             )
     if len(found) > MOST_OVERLAPS:
         tag("p", f"and {len(found) - MOST_OVERLAPS:,} more.", cls="dim")

@@ -33,7 +33,7 @@ def register(studio: Studio) -> None:
     """Declare the pages."""
     tables = Tables()
 
-    @ui.page("/worlds", title="Worlds")
+    @ui.page("/worlds", title="Worlds", response_timeout=30)
     async def overview() -> None:
         load("work.css")
         with frame("Worlds", active="worlds"):
@@ -54,7 +54,7 @@ def register(studio: Studio) -> None:
                 tag("h2", "Past episodes", id="past")
                 _past(episodes)
 
-    @ui.page("/worlds/play", title="Play")
+    @ui.page("/worlds/play", title="Play", response_timeout=90)
     async def play(world: str = "", item: str = "0", split: str = "test", seed: str = "0") -> None:
         load("work.css")
         with frame("Play", active="worlds"):
@@ -352,6 +352,7 @@ class Game:
                     tag("button", action, type="button", cls="quiet").on(
                         "click",
                         lambda _, a=action: self._make(tool, {single: a}, a),
+                        [],
                     )
             if len(seen.actions) > MOST_MOVES:
                 tag("p", f"and {len(seen.actions) - MOST_MOVES:,} more", cls="dim small")
