@@ -33,6 +33,7 @@ from collegium.bench.digest import mark as mark_module
 from collegium.bench.records import Outcome
 from collegium.errors import BadInput
 from collegium.kernel.store import RunStore
+from tests.bench.atom_rules import checked
 
 HOSTILE = (
     "<script>alert(1)</script><img src=x onerror=alert(2)> \x1b[2J\r\nBcc: all@evil.test\r\n\r\n"
@@ -373,23 +374,6 @@ def test_what_is_no_address_is_refused(address):
 
 
 # -- the feed -----------------------------------------------------------------------------------
-
-
-def checked(feed: bytes):
-    """A feed that keeps the rules: by their grammar, and what the grammar cannot say."""
-    etree = pytest.importorskip("lxml.etree")
-    tree = etree.fromstring(feed)
-    grammar = etree.RelaxNG(etree.parse(str(Path(__file__).with_name("atom.rng"))))
-    assert grammar.validate(tree), grammar.error_log
-    names = {"a": "http://www.w3.org/2005/Atom"}
-    ids = tree.xpath("//a:id/text()", namespaces=names)
-    assert len(ids) == len(set(ids))
-    dates = tree.xpath("a:entry/a:updated/text()", namespaces=names)
-    assert dates == sorted(dates, reverse=True)
-    assert tree.xpath("a:updated/text()", namespaces=names) == (
-        dates[:1] or ["1970-01-01T00:00:00Z"]
-    )
-    return tree
 
 
 def test_the_feed_keeps_the_rules_of_atom_and_a_reader_reads_it(path, tmp_path):

@@ -7,7 +7,7 @@ import pytest
 
 from collegium.bench.digest import Mark, collect, mark_path, write_mark
 from collegium.kernel import RunStore
-from tests.bench.test_digest import checked
+from tests.bench.atom_rules import checked
 from tests.studio.conftest import serious, too_wide
 from tests.studio.scripted import ATTACKS, HOSTILE
 

@@ -59,7 +59,7 @@ def asked(number, text="go on", images=(), reply="I go on."):
 
 def used(number, value, action="move up", **fields):
     call = UseTool(agent="actor", tool="act", arguments={"action": action})
-    return Event(id=number, call=call, value=value, outcome="observation", **fields)
+    return Event(id=number, call=call, value=value, **fields)
 
 
 def kept(path, events, *, task="maze/test/0", kind="run", outcome=None, **spec):
@@ -89,7 +89,6 @@ def test_an_episode_is_its_steps_in_order_of_time():
         used(4, None, error="no such move", outcome="error"),
         asked(5, reply="I am there."),
     ]
-    # outcome is given twice for the one that failed
     steps = steps_of(events)
     assert [(s.event, s.said, s.seen, s.error) for s in steps] == [
         (-1, "", "The maze.", ""),
