@@ -256,9 +256,12 @@ def past(store: Path, names: Sequence[str], most: int = 100) -> list[Listed]:
     """
     if not store.exists():
         return []
+    from collegium.tasks.agentdojo import SUITES
+
     opened = RunStore(store)
     try:
         found: list[Listed] = []
+        names = (*names, *SUITES)  # whose tasks bear the names of their suites
         for row in opened.runs(LOOKED_AT):
             if len(found) >= most:
                 break

@@ -79,9 +79,16 @@ class Table:
         self.score: Score | None = None
         self._path, self._policy = store, policy
         self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread = threading.Thread(target=self._live, daemon=True)
         self._thread.start()
         self._world: World | None = None
+        self._closed = False
+
+    def _live(self) -> None:
+        try:
+            self._loop.run_forever()
+        finally:
+            self._loop.close()
 
     @property
     def tools(self) -> tuple[Tool, ...]:
@@ -168,11 +175,13 @@ class Table:
 
     async def close(self) -> None:
         """Let the world go; an episode that was not ended is interrupted."""
-        if self._thread.is_alive():
-            try:
-                await self._there(self._close())
-            finally:
-                self._loop.call_soon_threadsafe(self._loop.stop)
+        if self._closed:
+            return
+        self._closed = True
+        try:
+            await self._there(self._close())
+        finally:
+            self._loop.call_soon_threadsafe(self._loop.stop)
 
     async def _close(self) -> None:
         world, self._world = self._world, None

@@ -154,6 +154,7 @@ class Editor:
                         placeholder="bills.yaml", value=self.name, autocomplete="off", size="16",
                     )  # fmt: skip
                     tag("button", "Save", type="submit", cls="primary")
+                    self.saved = tag("span", role="status", cls="good small")
             tag("button", "Download", type="button", cls="quiet").on("click", self._download, [])
             with tag("label", cls="button upload"):
                 tag("span", "Upload")
@@ -214,7 +215,9 @@ class Editor:
         untell()
         self._named(name)
         self._list_files()
-        ui.notify(f"Saved {name}.", type="positive")
+        self.saved.clear()
+        with self.saved:
+            tag("span", f"Saved {name}.")
 
     def _named(self, name: str) -> None:
         self.name = name
