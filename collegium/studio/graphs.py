@@ -15,6 +15,7 @@ import msgspec
 
 from collegium.agents.argumentation import Argument, Framework
 from collegium.agents.argumentation_svg import MEANING, WIDTH, Box, place
+from collegium.errors import BadInput
 from collegium.kernel import Event, Generate
 from collegium.kernel.calls import Send
 from collegium.studio.safe import Tag, shown, tag
@@ -167,7 +168,7 @@ def framework_of(notes: Mapping[str, Any]) -> tuple[Framework, dict[str, str]] |
         )
         attacks = tuple((str(a), str(b)) for a, b in notes["attacks"])
         return Framework(arguments, attacks), dict(notes.get("labels", {}))
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, BadInput):
         return None
 
 
