@@ -8,6 +8,7 @@ was done by one of the two alone.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Hashable, Sequence
 from difflib import SequenceMatcher
 from typing import Any, Literal
@@ -22,6 +23,11 @@ from collegium.kernel.trace import Event
 
 WHOLE = 3_000
 """Events up to which a trace is aligned exactly; of longer ones, frequent steps are no anchors."""
+
+MOST_WORDS = 3_000
+"""Words up to which two texts are compared word by word."""
+
+_WORDS = re.compile(r"\s+|\w+|[^\w\s]")
 
 State = Literal["same", "changed", "only-a", "only-b"]
 
@@ -149,6 +155,28 @@ def align(a: Sequence[Event], b: Sequence[Event]) -> tuple[Step, ...]:
     steps += _middle(left, right, head, tail)
     steps += [Step("same", len(a) - i, len(b) - i) for i in range(tail, 0, -1)]
     return tuple(steps)
+
+
+def words_changed(a: str, b: str) -> list[tuple[Literal["same", "del", "ins"], str]]:
+    """What of a text changed, word by word; of long texts, only that they are others.
+
+    Args:
+        a: The text before.
+        b: The text after.
+    """
+    before, after = _WORDS.findall(a), _WORDS.findall(b)
+    if max(len(before), len(after)) > MOST_WORDS:
+        return [("del", a), ("ins", b)]
+    pieces: list[tuple[Literal["same", "del", "ins"], str]] = []
+    for tag, i, i_end, j, j_end in _blocks(before, after):
+        if tag == "equal":
+            pieces.append(("same", "".join(before[i:i_end])))
+            continue
+        if i < i_end:
+            pieces.append(("del", "".join(before[i:i_end])))
+        if j < j_end:
+            pieces.append(("ins", "".join(after[j:j_end])))
+    return pieces
 
 
 class _Key(msgspec.Struct, frozen=True):

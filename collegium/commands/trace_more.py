@@ -20,7 +20,7 @@ from collegium.commands.show import (
     print_json,
     print_table,
     table,
-    writable_folder,
+    writable_file,
 )
 from collegium.commands.trace import Filters, from_file, from_store, is_file, select
 from collegium.errors import BadInput
@@ -95,7 +95,7 @@ def save_page(run: str | None, file: Path) -> None:
 
     if run is None or is_file(run):
         raise BadInput("a page is made of a run of the store: collegium trace RUN --html FILE.")
-    writable_folder(file.absolute().parent)
+    writable_file(file)
     store = RunStore(default_path())
     try:
         page = share(store, run)

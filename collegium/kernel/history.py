@@ -29,6 +29,7 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True):
     """Which runs to list; everything that is left empty lets all pass.
 
     Attributes:
+        kind: "run" for single ones, "compare" for comparisons.
         system: Name of a system, parameters left out.
         model: Name of a model, of all agents or of one role.
         text: What the task, the benchmark, the answer or the id holds.
@@ -38,6 +39,7 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True):
         tokens: Tokens it spent at least.
     """
 
+    kind: str = ""
     system: str = ""
     model: str = ""
     text: str = ""
@@ -130,6 +132,8 @@ def _where(filters: Filters) -> tuple[str, list[Any]]:
     if filters.tokens < 0:
         raise BadInput(f"the number of tokens must be at least 0, not {filters.tokens}.")
     parts: list[tuple[str, Any]] = []
+    if filters.kind:
+        parts.append(("r.kind = ?1", filters.kind))
     if filters.system:
         parts.append((_SYSTEM, filters.system))
     if filters.model:

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from collegium.bench.run_diff import Side, align, diff
+from collegium.bench.run_diff import MOST_WORDS, Side, align, diff, words_changed
 from collegium.bench.said import said
 from collegium.kernel import Event, Generate, Message, Receive, Reply, Send, Usage, UseTool
 from collegium.kernel.calls import OtherCall, ToolCall
@@ -144,3 +144,13 @@ def test_events_in_words():
     )
     assert said(stopped).notes == ("stopped",)
     assert said(stopped).error == ""
+
+
+def test_what_of_a_text_changed():
+    pieces = words_changed("The answer is 42, surely.", "The answer is 43.")
+    assert pieces == [
+        ("same", "The answer is "), ("del", "42, surely"), ("ins", "43"), ("same", "."),
+    ]  # fmt: skip
+    assert words_changed("", "") == []
+    long = "word " * MOST_WORDS
+    assert words_changed(long, "short") == [("del", long), ("ins", "short")]

@@ -80,6 +80,8 @@ def test_filters_by_system_model_and_text(store):
 
     assert found(system="mad") == {debate, plain, both}
     assert found(system="cot") == {both}
+    assert found(kind="compare") == {both}
+    assert found(kind="run", system="mad") == {debate, plain}
     assert found(model="local-tiny") == {plain}
     assert found(model="openai:gpt") == {other}
     assert found(text="ANATOMY") == {both}
@@ -170,11 +172,12 @@ def test_a_run_notes_what_it_came_to(tmp_path: Path):
     assert found is not None
     assert (found.answer, found.limited, found.calls) == ("42", "", 1)
     assert found.usage == run.usage
+    limits = Limits(calls=1)
     cut = collegium.run(
-        "cot", "What is 6 * 7?", model=f"script:{model}:reply", store=store, limits=Limits(tokens=60)
+        "mad", "What is 6 * 7?", model=f"script:{model}:reply", store=store, limits=limits
     )
-    page = find(store, Filters(ended="limit"))
-    assert ids(page) == ([cut.id] if cut.limited else [])
+    assert cut.limited
+    assert ids(find(store, Filters(ended="limit"))) == [cut.id]
     store.close()
 
 
