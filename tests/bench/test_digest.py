@@ -32,7 +32,8 @@ from collegium.bench.digest import mail as mail_module
 from collegium.bench.digest import mark as mark_module
 from collegium.bench.records import Outcome
 from collegium.errors import BadInput
-from collegium.kernel.store import RunStore
+from collegium.kernel.calls import Usage
+from collegium.kernel.store import RunStore, Totals
 from tests.bench.atom_rules import checked
 
 HOSTILE = (
@@ -193,6 +194,18 @@ def test_a_comparison_says_how_its_systems_did(path):
     assert run.title == "direct, cot on sums"
 
 
+def test_a_run_says_what_it_came_to(path):
+    run = begin(path)
+    store = RunStore(path)
+    store.finish(run, "done", Totals("391", "the limit of 5 calls", 5, Usage(300, 0, 50)))
+    store.close()
+    digest = collect(path, None)[0]
+    (news,) = digest.runs
+    assert (news.answer, news.limited, news.tokens) == ("391", "the limit of 5 calls", 350)
+    for told_as in (text(digest), Elements(page(digest)).text, atom(digest, name="n").decode()):
+        assert "Answer: 391" in told_as and "350 tokens" in told_as
+
+
 def test_results_are_told_when_their_content_is_new(path, tmp_path):
     folder = tmp_path / "results"
     file = report(folder)
@@ -297,7 +310,7 @@ def hostile(path, tmp_path):
     store = RunStore(path)
     outcome = Outcome(system="x", task="t", correct=True)
     store.put_result(run, HOSTILE, "t", msgspec.json.encode(outcome))
-    store.finish(run, HOSTILE)
+    store.finish(run, HOSTILE, Totals(HOSTILE, HOSTILE))
     store.close()
     folder = tmp_path / "results"
     folder.mkdir()

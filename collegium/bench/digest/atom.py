@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from xml.etree import ElementTree as ET
 
 from collegium.bench.digest.news import Digest, ResultNews, RunNews, Tally, clean
-from collegium.bench.digest.write import share, spent
+from collegium.bench.digest.write import came_to, known, share, spent
 
 ATOM = "http://www.w3.org/2005/Atom"
 XHTML = "http://www.w3.org/1999/xhtml"
@@ -73,8 +73,8 @@ def identity(*parts: str) -> str:
 
 def _run_entry(run: RunNews) -> ET.Element:
     entry = _entry(identity("run", run.id, run.status), f"{run.status}: {run.title}", run.created)
-    about = " · ".join(filter(None, (run.kind, run.model, run.id)))
-    _content(entry, [about], run.rows)
+    about = " · ".join(filter(None, (run.kind, *known(run), run.id)))
+    _content(entry, [about, *came_to(run)], run.rows)
     ET.SubElement(entry, "category", {"term": "run"})
     return entry
 

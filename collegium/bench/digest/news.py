@@ -18,6 +18,7 @@ import msgspec
 
 from collegium.bench.digest.mark import Mark
 from collegium.errors import BadInput, UnknownName
+from collegium.kernel.history import totals
 from collegium.kernel.store import RunRow, RunStore
 
 OVERLAP = timedelta(hours=1)
@@ -64,6 +65,9 @@ class RunNews(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         status: "done", "interrupted" or "failed".
         title: What was run on what.
+        answer: What it answered; "" for none, and for a comparison.
+        limited: What limit or guard ended it, "" when none did.
+        tokens: What it spent; None where that was not counted.
         rows: How the systems of a comparison did, as far as it came.
     """
 
@@ -73,6 +77,9 @@ class RunNews(msgspec.Struct, frozen=True, kw_only=True):
     status: str
     title: str
     model: str
+    answer: str = ""
+    limited: str = ""
+    tokens: int | None = None
     rows: tuple[Tally, ...] = ()
 
 
@@ -298,6 +305,7 @@ def _run_news(opened: RunStore, row: RunRow) -> RunNews:
         title = f"{names} on {spec.get('benchmark', '')}"
     else:
         title = f"{spec.get('system', '')}: {clean(spec.get('task', ''), 120)}"
+    came_to = totals(opened, row)
     return RunNews(
         id=clean(row.id),
         created=row.created,
@@ -305,6 +313,9 @@ def _run_news(opened: RunStore, row: RunRow) -> RunNews:
         status=clean(row.status, 40),
         title=clean(title),
         model=clean(spec.get("model", ""), 80),
+        answer=clean(came_to.answer, 160) if came_to else "",
+        limited=clean(came_to.limited) if came_to else "",
+        tokens=came_to.usage.tokens if came_to else None,
         rows=_tallies(opened.results(row.id)) if row.kind == "compare" else (),
     )
 

@@ -49,6 +49,8 @@ def page(digest: Digest) -> str:
         share=share,
         spent=spent,
         name=clean,
+        known=known,
+        came_to=came_to,
     )
 
 
@@ -85,6 +87,17 @@ def spent(row: Tally) -> str:
     return "" if row.tokens_per_task is None else f"{row.tokens_per_task:,.0f} tokens a question"
 
 
+def known(run: RunNews) -> list[str]:
+    """What a run ran on, and what it spent."""
+    spent = f"{run.tokens:,} tokens" if run.tokens else ""
+    return [part for part in (run.model, spent) if part]
+
+
+def came_to(run: RunNews) -> list[str]:
+    """What a run answered, and what ended it, in lines."""
+    return [line for line in (f"Answer: {run.answer}" * bool(run.answer), run.limited) if line]
+
+
 def _result_lines(result: ResultNews) -> list[str]:
     lines = [result.title, f"  {when(result.created)} · {clean(result.file)}"]
     lines += [f"  {said}" for said in (result.problem, result.verdict) if said]
@@ -96,8 +109,9 @@ def _result_lines(result: ResultNews) -> list[str]:
 
 
 def _run_lines(run: RunNews) -> list[str]:
-    about = " · ".join(filter(None, (when(run.created), run.kind, run.status, run.model, run.id)))
-    return [run.title, f"  {about}", *_row_lines(run.rows, "  "), ""]
+    about = " · ".join(filter(None, (when(run.created), run.kind, run.status, *known(run), run.id)))
+    said = [f"  {line}" for line in came_to(run)]
+    return [run.title, f"  {about}", *said, *_row_lines(run.rows, "  "), ""]
 
 
 def _row_lines(rows: tuple[Tally, ...], indent: str) -> list[str]:

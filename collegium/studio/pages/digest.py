@@ -20,7 +20,15 @@ from collegium.bench.digest import (
     mark_path,
     read_mark,
 )
-from collegium.bench.digest.write import headline, share, spent, still_running, when
+from collegium.bench.digest.write import (
+    came_to,
+    headline,
+    known,
+    share,
+    spent,
+    still_running,
+    when,
+)
 from collegium.catalog import results_folder
 from collegium.errors import CollegiumError
 from collegium.studio.frame import frame, tell
@@ -141,7 +149,10 @@ def _run(news: RunNews) -> None:
             tag("span", when(news.created))
             tag("span", news.kind)
             tag("span", news.status, cls={"done": "good", "failed": "bad"}.get(news.status, "warn"))
-            tag("span", news.model)
+            for part in known(news):
+                tag("span", part)
+        for line in came_to(news):
+            tag("p", line, cls="small")
         _rows(news.rows, news.title)
 
 

@@ -28,7 +28,7 @@ from collegium.studio.episodes import (
 from collegium.studio.frame import frame, tell
 from collegium.studio.pages.worlds import address, chosen_item
 from collegium.studio.safe import said, tag
-from collegium.studio.sessions import Asked, Session, Sessions
+from collegium.studio.sessions import Asked, Session
 from collegium.studio.sheets import load
 from collegium.studio.state import Studio
 from collegium.systems.system import get_system
@@ -44,7 +44,6 @@ FORM = """(event) => {
 
 def register(studio: Studio) -> None:
     """Declare the pages."""
-    sessions = Sessions()
 
     @ui.page("/worlds/watch", title="Watch", response_timeout=60)
     async def watch(world: str = "", item: str = "0", split: str = "test") -> None:
@@ -66,7 +65,7 @@ def register(studio: Studio) -> None:
                 except CollegiumError as error:
                     tell(error)
                     return
-                sessions.add(session)
+                studio.sessions.add(session)
                 session.start()
                 studio.jobs.start(f"score {session.id}", _keep_score(studio, session))
                 ui.navigate.to(address("episode", session=session.id))
@@ -81,7 +80,7 @@ def register(studio: Studio) -> None:
         with frame("Episode", active="worlds"):
             try:
                 at = require_number(step, "the step") if step else None
-                going = sessions.get(session) if session else None
+                going = studio.sessions.get(session) if session else None
                 if going is not None:
                     Watching(going).build(at)
                     return
