@@ -23,6 +23,18 @@ MARK = (
 )
 """The icon of the pages."""
 
+FILES = (
+    "vue.esm-browser.prod.js",
+    "quasar.umd.prod.js",
+    "quasar.unimportant.prod.css",
+    "quasar.important.prod.css",
+    "socket.io.min.js",
+    "dompurify.mjs",
+    "nicegui.js",
+    "nicegui.css",
+)
+"""The large files of NiceGUI that every page loads."""
+
 
 def studio_app(studio: Studio, *, host: str = "127.0.0.1") -> Any:
     """The ASGI application; one in each process, for NiceGUI holds its pages globally.
@@ -51,6 +63,7 @@ def studio_app(studio: Studio, *, host: str = "127.0.0.1") -> Any:
     async def warm_up() -> None:
         """Read the papers and their vectors before the first page asks for them."""
         await asyncio.to_thread(cards)
+        await asyncio.to_thread(packing.prepare, _files())
         with suppress(CollegiumError):  # without the weights pages search by words, and say so
             await studio.meaning.prepare()
 
@@ -87,8 +100,16 @@ def studio_app(studio: Studio, *, host: str = "127.0.0.1") -> Any:
         binding_refresh_interval=None,  # pages bind nothing
         show_welcome_message=False,
     )
-    gated = Gate(app, studio.token, host=host)
-    return Packing(gated)
+    packing = Packing(Gate(app, studio.token, host=host))
+    return packing
+
+
+def _files() -> dict[str, Path]:
+    """The large files of NiceGUI by address."""
+    import nicegui
+
+    folder = Path(nicegui.__file__).parent / "static"
+    return {f"/_nicegui/{nicegui.__version__}/static/{name}": folder / name for name in FILES}
 
 
 def _head() -> str:

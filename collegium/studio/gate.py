@@ -31,6 +31,9 @@ MOST_UPLOAD = 10 << 20
 
 SCRIPT = b"<script"
 
+FOREVER = "public, max-age=31536000, immutable"
+"""For files whose address changes with what they hold."""
+
 HEADERS = {
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
@@ -85,19 +88,22 @@ class Gate:
         if scope["type"] not in ("http", "websocket"):
             await self.app(scope, receive, send)
             return
+        # Nobody but us says what stands before the addresses in a page.
+        scope["headers"] = [(k, v) for k, v in scope["headers"] if k != b"x-forwarded-prefix"]
         headers = {k.decode("latin-1"): v.decode("latin-1") for k, v in scope["headers"]}
+        said = _Said(scope, send) if scope["type"] == "http" else None
         try:
             self._check_names(scope, headers)
             if scope["path"] == "/login" and self._clients.wants_token:
                 await self._login(scope, headers, receive, send)
                 return
             self._check_token(scope, headers)
-            if scope["type"] == "http":
+            if said is not None:
                 receive = _measured(scope["path"], headers, receive)
-                send = _Said(scope["path"], send)
-            await self.app(scope, receive, send)
+            await self.app(scope, receive, said or send)
         except (CollegiumError, _Gone) as error:
-            await self._refuse(error, scope, headers, send)
+            if said is None or not said.begun:
+                await self._refuse(error, scope, headers, send)
 
     def _check_names(self, scope: Scope, headers: Mapping[str, str]) -> None:
         host = headers.get("host", "")
@@ -164,7 +170,9 @@ class Gate:
         if asked and scope["method"] == "GET":
             await _reply(send, 303, b"", location="/login")
             return
-        await _reply(send, status_of(error), f"{str(error).capitalize()}\n".encode())
+        sentence = str(error)
+        text = f"{sentence[:1].upper()}{sentence[1:]}\n"
+        await _reply(send, status_of(error), text.encode())
 
 
 class _Gone(Exception):
@@ -176,21 +184,31 @@ class _Said:
 
     The shell of a page is the template of NiceGUI, in which everything that is not its own is
     escaped; so each script tag in it is the template's.
+
+    Attributes:
+        begun: Whether something was replied.
     """
 
-    def __init__(self, path: str, send: Send) -> None:
+    def __init__(self, scope: Scope, send: Send) -> None:
+        self.begun = False
         self._send, self._nonce = send, secrets.token_urlsafe(18)
-        self._static = path.startswith(("/_nicegui/", "/_studio/"))
+        path = scope["path"]
+        self._keep = "no-store"
+        if path.startswith("/_nicegui/"):
+            self._keep = ""  # as NiceGUI says
+        elif path.startswith("/_studio/"):
+            self._keep = FOREVER if scope.get("query_string") else "no-cache"
         self._start: MutableMapping[str, Any] | None = None
         self._held = b""
 
     async def __call__(self, message: MutableMapping[str, Any]) -> None:
+        self.begun = True
         if message["type"] == "http.response.start":
             headers = dict(message["headers"])
             kind = headers.get(b"content-type", b"")
             added = dict(HEADERS)
-            if not self._static:
-                added["cache-control"] = "no-store"
+            if self._keep:
+                added["cache-control"] = self._keep
             added["content-security-policy"] = content_policy(self._nonce)
             known = {k.encode(): v.encode() for k, v in added.items()}
             kept = [(k, v) for k, v in message["headers"] if k.lower() not in known]

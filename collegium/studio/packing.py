@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import gzip
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
+from pathlib import Path
 from typing import Any
 
 from collegium.protocols.web import Receive, Scope, Send
@@ -44,6 +45,16 @@ class Packing:
         else:
             way = ""
         await self.app(scope, receive, _Packer(self, scope, send, way) if way else send)
+
+    def prepare(self, files: Mapping[str, Path]) -> None:
+        """Pack files before anybody asks for them.
+
+        Args:
+            files: By address, without a query.
+        """
+        for address, file in files.items():
+            if self._brotli is not None and file.is_file():
+                self.pack(f"{address}?", file.read_bytes(), "br")
 
     def pack(self, path: str, body: bytes, way: str) -> bytes:
         """A body, packed; that of a file is kept."""

@@ -23,6 +23,9 @@ except ImportError:
 MOST_SHOWN = 20_000
 """Characters of one text that a page shows."""
 
+LONG, LONG_LINES = 2_000, 24
+"""Characters and lines above which a text gets a window of its own."""
+
 _HIDDEN = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff"
     "\ufff9-\ufffb\U000e0000-\U000e007f\ud800-\udfff]"
@@ -103,8 +106,14 @@ def area(text: str = "", *, cls: str = "text", **attributes: Any) -> Tag:
 
 
 def said(text: object, *, cls: str = "", most: int = MOST_SHOWN) -> Tag:
-    """A text with its own lines, set apart from the direction of reading around it."""
-    return Tag("div", shown(text, most)).classes(f"said {cls}")
+    """A text with its own lines, set apart from the direction of reading around it.
+
+    A long one has a window of its own, which the keyboard reaches.
+    """
+    made = Tag("div", shown(text, most)).classes(f"said {cls}")
+    if len(made.text) > LONG or made.text.count("\n") > LONG_LINES:
+        made.classes("tall").props["tabindex"] = "0"
+    return made
 
 
 def safe_link(address: object) -> str:

@@ -144,7 +144,7 @@ class Feed:
         ui.navigate.history.replace(self._query.address)
         if "kind" in changes:
             self._show_kinds()
-        background_tasks.create(self.renew(), name="papers", context=ui.context.slot)
+        background_tasks.create(self.renew(), name="papers", context=ui.context.client)
 
     async def renew(self) -> None:
         """Find again; of several searches at once only the last is shown."""
