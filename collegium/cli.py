@@ -15,6 +15,7 @@ import typer
 from typer.core import TyperGroup
 
 from collegium.commands.app import apps
+from collegium.commands.digest import digest
 from collegium.commands.ecosystem import ecosystem
 from collegium.commands.group import Commands
 from collegium.commands.guard import guards
@@ -61,6 +62,7 @@ app.add_typer(interop, name="interop", rich_help_panel=LOOK)
 app.add_typer(registries, name="registry", rich_help_panel=LOOK)
 app.add_typer(optimise, name="optimise", rich_help_panel=LOOK)
 app.command(rich_help_panel=LOOK)(ecosystem)
+app.command(rich_help_panel=LOOK)(digest)
 
 Json = Annotated[bool, typer.Option("--json", metavar="", help="Print JSON.")]
 Model = Annotated[
@@ -430,6 +432,9 @@ def studio(
     model: Model = "local",
     role: Roles = None,
     policy: PolicyFile = None,
+    policies: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Open and save policies in this folder.")
+    ] = None,
     browser: Annotated[
         bool, typer.Option("--browser/--no-browser", metavar="", help="Open a browser.")
     ] = True,
@@ -445,6 +450,7 @@ def studio(
         model=model,
         roles=role or [],
         policy=policy,
+        policies=policies,
         limits=Limits(),
         browser=browser,
     )

@@ -25,6 +25,7 @@ def open_studio(
     model: str,
     roles: list[str],
     policy: Path | None,
+    policies: Path | None,
     limits: Limits,
     browser: bool,
 ) -> None:
@@ -42,6 +43,7 @@ def open_studio(
         policy=read_policy(policy),
         limits=limits,
         token=clients,
+        policies=policies,
     )
     bound = bind(host, port, clients)
     address = address_of(bound)

@@ -245,6 +245,10 @@ class RunStore:
         """The newest runs, newest first."""
         return self._rows("ORDER BY created DESC LIMIT ?", (limit,))
 
+    def runs_since(self, created: str) -> list[RunRow]:
+        """All runs that began at a moment or after it, newest first; "" gives all there are."""
+        return self._rows("WHERE created >= ? ORDER BY created DESC", (created,))
+
     def _rows(self, where: str, values: Sequence[Any]) -> list[RunRow]:
         query = f"SELECT id, created, kind, key, spec, status FROM runs {where}"
         return [

@@ -36,7 +36,6 @@ def studio_app(studio: Studio, *, host: str = "127.0.0.1") -> Any:
     """
     try:
         from fastapi import FastAPI
-        from fastapi.middleware.gzip import GZipMiddleware
         from fastapi.staticfiles import StaticFiles
         from nicegui import app as nicegui_app
         from nicegui import ui
@@ -45,6 +44,7 @@ def studio_app(studio: Studio, *, host: str = "127.0.0.1") -> Any:
     from collegium.studio.frame import frame, tell
     from collegium.studio.gate import Gate
     from collegium.studio.library import cards
+    from collegium.studio.packing import Packing
     from collegium.studio.pages import PAGES
     from collegium.studio.safe import tag
 
@@ -88,7 +88,7 @@ def studio_app(studio: Studio, *, host: str = "127.0.0.1") -> Any:
         show_welcome_message=False,
     )
     gated = Gate(app, studio.token, host=host)
-    return GZipMiddleware(gated, minimum_size=600, compresslevel=9)
+    return Packing(gated)
 
 
 def _head() -> str:

@@ -75,14 +75,24 @@ def tag(name: str, text: object = "", /, *, cls: str = "", **attributes: Any) ->
     if cls:
         made.classes(cls)
     for key, value in attributes.items():
-        written = key.rstrip("_").replace("_", "-")
-        if not _NAME.match(written) or written.lower().startswith("on"):
-            raise ValueError(f"{key} is no plain attribute.")
+        written = attribute(key)
         if written == "value" and name == "input":
             written = "^value"  # the attribute: Vue sets the property anew whenever a page changes
         if value is not None:
             made.props[written] = safe_link(value) if written in ("href", "src") else value
     return made
+
+
+def attribute(key: str) -> str:
+    """The name of an attribute, from how Python writes it: ``aria_label``, ``for_``.
+
+    Raises:
+        ValueError: It would be code, or is no name.
+    """
+    written = key.rstrip("_").replace("_", "-")
+    if not _NAME.match(written) or written.lower().startswith("on"):
+        raise ValueError(f"{key} is no plain attribute.")
+    return written
 
 
 def area(text: str = "", *, cls: str = "text", **attributes: Any) -> Tag:

@@ -98,6 +98,7 @@ class Studio:
         policy: What agents of all runs may do; None: everything.
         limits: What a run may spend at most.
         token: Who may come; without one, whoever is on this machine.
+        policies: The folder that policies are opened from and saved to; None: there is none.
 
     Attributes:
         jobs: Work that goes on when its page is closed.
@@ -114,11 +115,13 @@ class Studio:
         policy: Policy | None = None,
         limits: Limits = Limits(),
         token: Clients | None = None,
+        policies: Path | None = None,
     ) -> None:
         self.store_path = store_path or default_path()
         self.model, self.roles = model, dict(roles or {})
         self.policy, self.limits = policy, limits
         self.token = token or Clients()
+        self.policies = policies
         self.jobs = Jobs()
         self.sessions = Sessions()
         self.meaning = Meaning(self.store_path.with_name("studio"))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlencode
+
 from nicegui import ui
 
 from collegium.bench.diagnosis.words import SCOPE, cited
@@ -67,6 +69,9 @@ class Watch:
                     self._resume = tag("button", "Go on", type="button", cls="primary")
                     self._resume.on("click", lambda: self._session.start(resume=True))
                     self._link = tag("a", "Transcript", cls="button")
+                    against = "cot" if self._session.asked.system.name != "cot" else "direct"
+                    pair = urlencode({"systems": f"{self._session.asked.system.name},{against}"})
+                    self._compare = tag("a", "Compare it", href=f"/compare?{pair}", cls="button")
             self._told = tag("p", cls="note")
             self._ask = tag("div", cls="question card", role="alertdialog", aria_label="A question")
             self._answer = tag("div", cls="answer")
@@ -117,6 +122,7 @@ class Watch:
         self._stop.visible = not s.over
         self._resume.visible = s.over and s.can_resume
         self._link.visible = bool(s.run)
+        self._compare.visible = s.over
         if s.run:
             self._link.props["href"] = f"/runs/{s.run}"
         limited = s.result.limited if s.result else ""
@@ -217,7 +223,7 @@ class Watch:
         with self._answer:
             if s.result is not None:
                 text = answer_text(s.result.result.answer)
-                with tag("div", cls="card verdict"):
+                with tag("div", cls="card run-answer"):
                     tag("h2", "Answer")
                     if text:
                         said(text, cls="big")

@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from collegium.studio.pages import compare, one_run, paper, papers, run, run_diff, runs
+from collegium.studio.pages import (
+    compare,
+    digest,
+    episode,
+    guard,
+    one_run,
+    paper,
+    papers,
+    run,
+    run_diff,
+    runs,
+    worlds,
+)
 
-PAGES = (papers, paper, run, compare, runs, one_run, run_diff)
+PAGES = (papers, paper, run, compare, runs, one_run, run_diff, guard, worlds, episode, digest)
 """Every module of pages."""
