@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from functools import cache
 from typing import Any
 
@@ -93,7 +94,7 @@ def known_benchmarks() -> tuple[BenchmarkInfo, ...]:
 def _split(systems: str) -> list[str]:
     """The systems of an address: separated by commas, where no parameter follows one."""
     found: list[str] = []
-    for part in systems[:2_000].split(","):
+    for part in re.split(r",(?![^\[]*\])", systems[:2_000]):  # not within a list
         # "mad:agents=4,rounds=2" is one system: a parameter has an equals sign and no colon before.
         head = part.partition("=")[0]
         if found and "=" in part and ":" not in head:
