@@ -39,6 +39,9 @@ T = TypeVar("T")
 
 MOST_WORKERS = 64
 
+MOST_KNOWN = 40
+"""Comparisons that are held in memory; of older ones there is the report on the disk."""
+
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     """What a page asks for; the options are those of the command ``compare``.
@@ -226,7 +229,11 @@ class Comparisons:
 
         def begun(run: str) -> None:
             made.run = run
+            self._known.pop(run, None)
             self._known[run] = made
+            over = [name for name, one in self._known.items() if not one.going]
+            for name in over[: max(0, len(self._known) - MOST_KNOWN)]:
+                del self._known[name]
             loop.call_soon_threadsafe(made.known.set)
 
         work = self._work(made, begun, resume)

@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from hashlib import sha256
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-from nicegui import ui
-
 from collegium.kernel.store import Totals
 from collegium.studio.safe import said, tag
-
-STATIC = Path(__file__).with_name("static")
+from collegium.studio.sheets import load
 
 STATUS = {"done": "good", "failed": "bad", "interrupted": "warn", "running": "on"}
 """The class of a chip by the status it shows."""
@@ -22,8 +17,7 @@ STATUS = {"done": "good", "failed": "bad", "interrupted": "warn", "running": "on
 
 def with_style() -> None:
     """Our sheet for transcripts and tables of runs, on this page."""
-    version = sha256((STATIC / "runs.css").read_bytes()).hexdigest()[:12]
-    ui.add_head_html(f'<link rel="stylesheet" href="/_studio/runs.css?{version}">')
+    load("runs.css")
 
 
 def address(path: str, **query: object) -> str:

@@ -3,6 +3,7 @@
 // on the page by Vue's {{ }}, which makes text nodes.
 const NEAR = "1500px 0px"; // how far outside its frame a block is laid out
 const KEPT = 30; // blocks whose rows are kept when they go out of sight
+const SETTLED = 40; // milliseconds: blocks that only fly past are not fetched
 const LIKELY = 120; // height of a row that was never seen, in pixels
 
 export default {
@@ -115,7 +116,7 @@ export default {
         block.near = entry.isIntersecting;
         if (block.near) {
           if (this.cache.has(n)) this.lay(n, this.cache.get(n));
-          else this.need(n);
+          else setTimeout(() => block.near && this.need(n), SETTLED);
         } else if (block.rows) {
           block.height = entry.target.offsetHeight || block.height;
           block.rows = null;

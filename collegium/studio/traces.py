@@ -150,7 +150,16 @@ def row(place: int, words: Said, *, whole: bool = False) -> dict[str, Any]:
 
 
 def _parts(parts: Sequence[Part], most: int) -> list[list[str]]:
-    return [[shown(part.label, 60), shown(part.text[:most], most)] for part in parts]
+    """Parts as the page takes them; all together hold no more than a page can bear."""
+    left, made = WHOLE_CHARACTERS, []
+    for part in parts:
+        room = min(most, left)
+        made.append([shown(part.label, 60), shown(part.text[:room], room)])
+        if len(part.text) > room and room < most:
+            made[-1][1] += "\n… and more, which this page has no room for"
+            break
+        left -= min(len(part.text), room)
+    return made
 
 
 def hue(agent: str) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from functools import cache
 from typing import Any
 
@@ -66,7 +67,6 @@ def register(studio: Studio) -> None:
         systems: str = "", on: str = "", limit: str = "", split: str = "", budget: str = ""
     ) -> None:
         with_style()
-        listed = await run.io_bound(known_benchmarks)
         recent = await run.io_bound(_recent, studio)
         names = [s for s in _split(systems) if s][:MOST_SYSTEMS] or list(FIRST)
         begin = {"on": on, "limit": limit, "split": split, "budget": budget}
@@ -78,8 +78,11 @@ def register(studio: Studio) -> None:
                 "it is, what it cost, and where the systems differ.",
                 cls="lead",
             )
-            Form(studio, made, names, listed, {k: v for k, v in begin.items() if v}).show()
+            form = Form(studio, made, names, {k: v for k, v in begin.items() if v})
+            form.show()
             _history(recent)
+        # Looking for the data of every benchmark takes seconds the first time.
+        ui.timer(0.05, form.list_benchmarks, once=True)
 
 
 @cache
@@ -91,7 +94,7 @@ def known_benchmarks() -> tuple[BenchmarkInfo, ...]:
 def _split(systems: str) -> list[str]:
     """The systems of an address: separated by commas, where no parameter follows one."""
     found: list[str] = []
-    for part in systems[:2_000].split(","):
+    for part in re.split(r",(?![^\[]*\])", systems[:2_000]):  # not within a list
         # "mad:agents=4,rounds=2" is one system: a parameter has an equals sign and no colon before.
         head = part.partition("=")[0]
         if found and "=" in part and ":" not in head:
@@ -113,7 +116,6 @@ class Form:
         studio: What the pages share.
         made: Where comparisons are begun.
         names: The systems it begins with.
-        listed: The benchmarks there are.
         begin: What other fields begin with.
     """
 
@@ -122,10 +124,10 @@ class Form:
         studio: Studio,
         made: Comparisons,
         names: list[str],
-        listed: tuple[BenchmarkInfo, ...],
         begin: dict[str, str],
     ) -> None:
-        self._studio, self._made, self._listed = studio, made, listed
+        self._studio, self._made = studio, made
+        self._listed: tuple[BenchmarkInfo, ...] = ()
         self._systems: dict[int, str] = dict(enumerate(names))
         most = studio.limits.tokens
         self._fields: dict[str, str] = {
@@ -147,9 +149,7 @@ class Form:
         with tag("datalist", id="system-names"):
             for name in sorted(systems()):
                 tag("option", value=name)
-        with tag("datalist", id="benchmark-names"):
-            for name in (*self._made.uploads.names(), *(info.name for info in self._listed)):
-                tag("option", value=name)
+        self._names = tag("datalist", id="benchmark-names")
         with tag("section", cls="card section form"):
             with tag("div", cls="all systems-field"):
                 tag("h2", "Systems")
@@ -173,6 +173,15 @@ class Form:
                 self._go = tag("button", "Compare", type="button", cls="primary")
                 self._go.on("click", self._start)
                 self._said = tag("span", cls="dim", role="status")
+
+    async def list_benchmarks(self) -> None:
+        """Fill in the names of the benchmarks, and say what is known of the one that is chosen."""
+        self._listed = await run.io_bound(known_benchmarks)
+        self._names.clear()
+        with self._names:
+            for name in (*self._made.uploads.names(), *(info.name for info in self._listed)):
+                tag("option", value=name)
+        self._tell_about()
 
     # -- systems ----------------------------------------------------------------------------
 

@@ -167,7 +167,6 @@ class _Live:
             "It goes on when this page is closed. What is finished is kept.",
             cls="dim small section",
         )
-        self._renew()
         self._timer = ui.timer(REFRESH_SECONDS, self._renew)
 
     def _stop(self) -> None:
@@ -179,11 +178,11 @@ class _Live:
         for name, p in going.progress.items():
             cells = self._cells[name]
             low, high = wilson(p.correct, p.done)
-            share = f"{percent(p.correct / p.done)} [{100 * low:.0f}, {100 * high:.0f}]"
+            share = percent(p.correct / max(1, p.done))
             left = "" if p.left is None else seconds(p.left / going.workers)
             cells["bar"].props["value"] = p.done
             cells["done"].text = f"{p.done:,}/{p.total:,}"
-            cells["right"].text = share if p.done else ""
+            cells["right"].text = f"{share} [{100 * low:.0f}, {100 * high:.0f}]" if p.done else ""
             cells["tokens"].text = f"{p.tokens:,}"
             cells["left"].text = "done" if p.done == p.total else left
         if not going.going:
