@@ -238,5 +238,10 @@ class Tables:
         if self._open.pop(id(table), None) is not None:
             await table.close()
 
+    async def aclose(self) -> None:
+        """Close all of them."""
+        for table in list(self._open.values()):
+            await self.leave(table)
+
     def __len__(self) -> int:
         return len(self._open)

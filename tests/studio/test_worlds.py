@@ -231,8 +231,7 @@ async def test_only_so_many_worlds_are_open(tmp_path, monkeypatch):
     monkeypatch.setattr(playing, "IDLE_SECONDS", -1.0)
     await begin()  # nobody has moved in the others for long
     assert len(tables) == 1
-    for table in list(tables._open.values()):
-        await tables.leave(table)
+    await tables.aclose()
     assert third.run and len(tables) == 0
 
 

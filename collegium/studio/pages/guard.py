@@ -8,7 +8,7 @@ from contextlib import aclosing
 from pathlib import PurePath
 from typing import Any
 
-from nicegui import background_tasks, ui
+from nicegui import app, background_tasks, ui
 
 from collegium.errors import CollegiumError
 from collegium.studio.checking import MOST_BYTES, Checker, Part, Request
@@ -66,8 +66,6 @@ const wait = () => {
   const text = document.querySelector(".policy .cm-content");
   if (!text) return setTimeout(wait, 50);
   text.setAttribute("aria-label", "The policy");
-  text.setAttribute("tabindex", "0");
-  document.querySelector(".policy .cm-scroller").removeAttribute("tabindex");
   set();
   new MutationObserver(set).observe(document.body, {attributes: true, attributeFilter: ["class"]});
 };
@@ -78,6 +76,7 @@ wait();
 def register(studio: Studio) -> None:
     """Declare the pages."""
     checker = Checker()
+    app.on_shutdown(checker.close)
     folder = PolicyFolder(studio.policies) if studio.policies is not None else None
 
     @ui.page("/guard", title="Guard")

@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 import msgspec
-from nicegui import ui
+from nicegui import app, ui
 
 from collegium.errors import BadInput, CollegiumError, unknown_name
 from collegium.studio.episodes import Listed, WorldInfo, past, require_number, worlds
@@ -32,6 +32,7 @@ FORM = """(event) => {
 def register(studio: Studio) -> None:
     """Declare the pages."""
     tables = Tables()
+    app.on_shutdown(tables.aclose)
 
     @ui.page("/worlds", title="Worlds", response_timeout=30)
     async def overview() -> None:
