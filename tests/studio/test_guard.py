@@ -238,6 +238,7 @@ def test_a_call_is_tried_and_overlaps_show_theirs(watch):
     page = watched.open("/guard")
     state(page, "A policy")
     typed(page, DOUBTFUL)
+    page.locator("td", has_text="pay").first.wait_for()
     row = page.locator("tr", has_text="1 forbid").first
     row.wait_for()
     row.get_by_role("button", name="Try it").click()

@@ -128,7 +128,7 @@ class Editor:
             tag("h2", "Try a call", id="try")
             self.form_of_call = tag("div")
             self.verdict = tag("div", aria_live="polite")
-        self.overlaps = tag("section", cls="section", aria_labelledby="overlaps")
+        self.overlaps = tag("section", cls="section", aria_label="Overlaps")
         self._call_form("", "")
         self._show("waiting")
         ui.context.client.on_delete(self._leave)
