@@ -73,12 +73,31 @@ def _spoken(event: Event, speakers: Speakers, sample: int) -> Tag:
     with tag("div", cls="block") as block:
         remark = ", ".join(filter(None, (repair, free)))
         speakers.head(event.call.agent, sample, remark, event.id)
-        text = Readable().feed(reply.text[: MOST_TEXT + 1]).strip()
+        text = readable(reply.text)
         if text or not reply.tool_calls:
             said(text or "(nothing)", most=MOST_TEXT)
         for wanted in reply.tool_calls:
             said(f"wants {wanted.name}({_data(wanted.arguments)})", cls="dim mono", most=2000)
     return block
+
+
+def readable(text: str) -> str:
+    """A reply as people read it: of an object, a line for each field."""
+    try:
+        read = msgspec.json.decode(text) if text.lstrip().startswith("{") else None
+    except (msgspec.DecodeError, RecursionError):
+        read = None
+    if not isinstance(read, dict):
+        return Readable().feed(text[: MOST_TEXT + 1]).strip()
+    return "\n".join(f"{name}: {_plainly(value)}" for name, value in read.items())
+
+
+def _plainly(value: object) -> str:
+    if isinstance(value, dict) and not any(isinstance(v, dict | list) for v in value.values()):
+        return ", ".join(
+            f"{k} {_plainly(v)}" if len(value) > 2 else _plainly(v) for k, v in value.items()
+        )
+    return value if isinstance(value, str) else _data(value)
 
 
 def _used(event: Event, call: UseTool, speakers: Speakers) -> Tag:

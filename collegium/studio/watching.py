@@ -223,6 +223,8 @@ class Watch:
         with self._answer:
             if s.result is not None:
                 text = answer_text(s.result.result.answer)
+                if text in s.task.letters:
+                    text = f"{text}. {s.task.choices[s.task.letters.index(text)]}"
                 with tag("div", cls="card run-answer"):
                     tag("h2", "Answer")
                     if text:
