@@ -46,13 +46,13 @@ def show_event(event: Event, speakers: Speakers) -> list[Tag]:
     if isinstance(call, UseTool):
         return [_used(event, call, speakers)]
     if isinstance(call, AskHuman):
-        with tag("div", cls="block") as block:
+        with tag("div", cls="turn") as block:
             speakers.head(call.agent, 0, "asked a person", event.id)
             said(call.question, most=MOST_TEXT)
             said(f"→ {event.value}", cls="dim", most=MOST_TEXT)
         return [block]
     if isinstance(call, Send):
-        with tag("div", cls="block sent") as block:
+        with tag("div", cls="turn sent") as block:
             tag("span", call.agent, cls=f"who {speakers.colour(call.agent)}")
             tag("span", "→", cls="dim")
             tag("span", call.to, cls=f"who {speakers.colour(call.to)}")
@@ -60,7 +60,7 @@ def show_event(event: Event, speakers: Speakers) -> list[Tag]:
         return [block]
     if isinstance(call, Receive):
         return []
-    with tag("div", cls="block") as block:
+    with tag("div", cls="turn") as block:
         speakers.head(call.agent, 0, event.kind, event.id)
         said(_data(event.value), cls="dim mono", most=MOST_ARGUMENTS)
     return [block]
@@ -70,7 +70,7 @@ def _spoken(event: Event, speakers: Speakers, sample: int) -> Tag:
     reply = event.replies[sample]
     free = {"cache": "from the cache", "journal": "paid for before"}.get(reply.origin, "")
     repair = "asked again" if event.outcome == "fix" else ""
-    with tag("div", cls="block") as block:
+    with tag("div", cls="turn") as block:
         remark = ", ".join(filter(None, (repair, free)))
         speakers.head(event.call.agent, sample, remark, event.id)
         text = readable(reply.text)
@@ -101,7 +101,7 @@ def _plainly(value: object) -> str:
 
 
 def _used(event: Event, call: UseTool, speakers: Speakers) -> Tag:
-    with tag("div", cls="block tool") as block:
+    with tag("div", cls="turn tool") as block:
         speakers.head(call.agent, 0, "used a tool", event.id)
         said(f"{call.tool}({_data(call.arguments)})", cls="mono", most=MOST_ARGUMENTS)
         value = event.value if isinstance(event.value, str) else _data(event.value)
@@ -110,7 +110,7 @@ def _used(event: Event, call: UseTool, speakers: Speakers) -> Tag:
 
 
 def _failed(event: Event, speakers: Speakers) -> Tag:
-    with tag("div", cls="block failed") as block:
+    with tag("div", cls="turn failed") as block:
         speakers.head(event.call.agent, 0, f"{event.kind} failed", event.id)
         said(event.error, cls="bad", most=2000)
     return block

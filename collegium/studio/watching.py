@@ -79,8 +79,8 @@ class Watch:
                 with tag("div", cls="talk"):
                     tag("h2", "Conversation")
                     self._earlier = tag("p", cls="dim small")
-                    self._talk = tag("div", cls="blocks")
-                    self._now = tag("div", cls="blocks live")
+                    self._talk = tag("div", cls="turns")
+                    self._now = tag("div", cls="turns live")
                 with tag("aside", cls="beside"):
                     tag("h2", "Who spoke to whom")
                     self._graph = tag("div", cls="graph")
@@ -196,7 +196,7 @@ class Watch:
             self._live.pop(speaker)[0].delete()
         for speaker, text in list(live.items()):
             if speaker not in self._live:
-                with self._now, tag("div", cls="block writing") as block:
+                with self._now, tag("div", cls="turn writing") as block:
                     self._speakers.head(speaker[0], speaker[1], "is writing")
                     body = said("")
                 self._live[speaker] = (block, body)

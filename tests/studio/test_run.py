@@ -135,7 +135,7 @@ def test_stopped_and_gone_on_with(watch: Watch, slow: Studio) -> None:
     page = watch(at=slow).open("/run/argmed")
     begin(page)
     state(page, "Running")
-    page.locator(".block .who", has_text="generator").first.wait_for()
+    page.locator(".turn .who", has_text="generator").first.wait_for()
     page.get_by_role("button", name="Stop").click()
     state(page, "Stopped")
     run = page.get_by_role("link", name="Transcript").get_attribute("href").rpartition("/")[2]
@@ -172,7 +172,7 @@ def test_a_guard_asks_the_person_at_the_page(watch: Watch) -> None:
     asked.wait_for()
     assert "Agent 'verifier' wants to call @send" in asked.inner_text()
     asked.get_by_role("button", name="Yes").click()
-    page.locator(".talk .block.sent", has_text="verifier → generator").first.wait_for()
+    page.locator(".talk .turn.sent", has_text="verifier → generator").first.wait_for()
     asked.get_by_role("button", name="No").click()
     page.locator(".note", has_text="The user was asked and said no").wait_for()
     assert not asked.is_visible()
