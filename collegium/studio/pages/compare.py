@@ -35,7 +35,7 @@ SEND = """async (event) => {
   };
   if (file.size > MOST) {
     say("This file is too large: " + file.size.toLocaleString("en") + " bytes of at most "
-      + MOST.toLocaleString("en") + ".", true);
+      + (MOST).toLocaleString("en") + ".", true);
     field.value = "";
     return;
   }

@@ -109,7 +109,7 @@ def _head(row: RunRow, going: Comparison | None) -> None:
     spec = row.spec
     names = short_names([str(named[0]) for named in spec["systems"]])
     tag("h1", shown(f"{', '.join(names.values())} on {spec.get('benchmark', '')}", 240))
-    with tag("div", cls="row-of section"):
+    with tag("div", cls="row-of under"):
         status = "running" if going is not None and going.going else row.status
         status_chip(status)
         chips = (
