@@ -63,6 +63,13 @@ def test_from_choosing_to_the_report(watch, questions, tmp_path):
     assert page.locator("figure.chart svg circle").count() == 4
     assert serious(page) == []
 
+    # One spent twelve times the tokens of the other, so they are ranked only when asked for.
+    assert page.locator(".verdict").inner_text().startswith("Not ranked")
+    page.get_by_role("button", name="Rank all the same").click()
+    page.wait_for_function(
+        "!(document.querySelector('.verdict')?.textContent ?? 'Not ranked').startsWith('Not ranked')"
+    )
+
     # The report that the command line writes, too.
     with page.expect_download() as download:
         page.get_by_role("button", name="Download the HTML report").click()
