@@ -35,7 +35,7 @@ SEND = """async (event) => {
   };
   if (file.size > MOST) {
     say("This file is too large: " + file.size.toLocaleString("en") + " bytes of at most "
-      + MOST.toLocaleString("en") + ".", true);
+      + (MOST).toLocaleString("en") + ".", true);
     field.value = "";
     return;
   }
@@ -162,7 +162,7 @@ class Form:
                         "click", self._another
                     )
             self._questions()
-            self._text("model", "Model")
+            self._text("model", "Model", cls="half")
             self._text("budget", "Tokens per question", placeholder="no limit", inputmode="numeric")
             self._text("workers", "Questions at the same time", inputmode="numeric")
             self._text("seed", "Seed", inputmode="numeric")
@@ -294,8 +294,8 @@ class Form:
 
     # -- the rest ---------------------------------------------------------------------------
 
-    def _text(self, name: str, label: str, **attributes: Any) -> None:
-        with tag("label", label, cls="field"):
+    def _text(self, name: str, label: str, *, cls: str = "", **attributes: Any) -> None:
+        with tag("label", label, cls=f"field {cls}"):
             field = tag(
                 "input",
                 cls="text",

@@ -109,7 +109,7 @@ def _head(row: RunRow, going: Comparison | None) -> None:
     spec = row.spec
     names = short_names([str(named[0]) for named in spec["systems"]])
     tag("h1", shown(f"{', '.join(names.values())} on {spec.get('benchmark', '')}", 240))
-    with tag("div", cls="row-of section"):
+    with tag("div", cls="row-of under"):
         status = "running" if going is not None and going.going else row.status
         status_chip(status)
         chips = (
@@ -251,6 +251,9 @@ class _Result:
                 for label, name in (("HTML report", "report.html"), ("JSON", "report.json")):
                     button = tag("button", f"Download the {label}", type="button", cls="quiet")
                     button.on("click", lambda name=name: self._download(name))
+                if report.ranking is None and len(self._rows) > 1:
+                    self._button = tag("button", "Rank all the same", type="button", cls="quiet")
+                    self._button.on("click", self._rank)
         with tag("section", cls="section"):
             tag("h2", "Systems")
             self._systems()
@@ -274,6 +277,19 @@ class _Result:
             more = (("Command", report.command), ("Machine", report.machine), ("Run", report.run))
             facts([*facts_of(self._row.spec), *more])
 
+    async def _rank(self) -> None:
+        """Report anew, with a ranking although spends differ; nothing is run again."""
+        self._button.props["disabled"] = True
+        try:
+            planned = await run.io_bound(self._made.plan_again, self._row)
+            await self._made.start(planned, curve=True, resume=True)
+        except Exception as error:
+            self._button.props.pop("disabled", None)
+            self._button.update()
+            tell(error)
+            return
+        ui.navigate.reload()
+
     def _download(self, name: str) -> None:
         file = self._made.folder(self._row.id) / name
         if not file.is_file():
@@ -290,8 +306,11 @@ class _Result:
         columns = (
             ("System", "what"), ("Accuracy", "num"), ("95% interval", "num"), ("Right", "num"),
             ("Tokens per question", "num"), ("Calls", "num"), ("Seconds", "num"),
-            ("Money", "num"), ("Trouble", ""),
+            ("Money", "num"),
         )  # fmt: skip
+        troubled = any(r.errors or r.unparsed or r.limited for r in self._rows)
+        if troubled:
+            columns = (*columns, ("Trouble", ""))
         with tag("div", cls="wide"), tag("table", cls="plain"):
             with tag("thead"), tag("tr"):
                 for name, cls in columns:
@@ -313,7 +332,8 @@ class _Result:
                         )  # fmt: skip
                         for cell in cells:
                             tag("td", cell, cls="num")
-                        tag("td", troubles, cls="warn small")
+                        if troubled:
+                            tag("td", troubles, cls="warn small")
         report = self._report
         if len(self._rows) > 1:
             tag(
@@ -453,7 +473,7 @@ async def _question(
             text_block(one.prompt)
             if one.reference:
                 said(f"The reference is: {one.reference}", cls="dim", most=2_000)
-        with tag("form", cls="row-of section", method="get", action=where):
+        with tag("form", cls="row-of low section", method="get", action=where):
             tag("input", type="hidden", name="task", value=task)
             _choose("a", "Left", first, names)
             _choose("b", "Right", second, names)
@@ -489,13 +509,12 @@ async def _side(studio: Studio, row: RunRow, system: str, outcome: Outcome) -> N
         with tag("div", cls="card stack"):
             text_block(outcome.answer or "No answer.")
             tag("p", f"{mark['sign']} {mark['words']}", cls=f"mark {mark['state']}")
-            for trouble in filter(None, (outcome.reason, outcome.ended, outcome.error)):
+            reason = outcome.reason if outcome.reason != mark["words"] else ""
+            for trouble in filter(None, (reason, outcome.ended, outcome.error)):
                 said(trouble, cls="warn small", most=1_000)
-            tag(
-                "p",
-                f"{outcome.calls:,} calls, {outcome.tokens:,} tokens, {seconds(outcome.seconds)}",
-                cls="dim small nums",
-            )
+            calls = f"{outcome.calls:,} call{'s' * (outcome.calls != 1)}"
+            cost = f"{calls}, {outcome.tokens:,} tokens, {seconds(outcome.seconds)}"
+            tag("p", cost, cls="dim small nums")
             for finding in outcome.findings or ():
                 said(f"{finding.code} {finding.name}: {finding.says}", cls="small", most=600)
         trace = await run.io_bound(StoredTrace, studio.store_path, row.id, system, outcome.task)

@@ -97,7 +97,7 @@ def missing(error: CollegiumError) -> None:
 def _head(studio: Studio, known: Known) -> None:
     row = known.row
     tag("h1", shown(title(row), 200))
-    with tag("div", cls="row-of section"):
+    with tag("div", cls="row-of under"):
         status_chip(row.status)
         for chip in (row.spec.get("model"), f"{when(row.created)} UTC", row.id):
             if chip:
@@ -111,7 +111,7 @@ def _head(studio: Studio, known: Known) -> None:
             return
         ui.download.content(made, f"run-{row.id}.html", "text/html")
 
-    with tag("div", cls="row-of section"):
+    with tag("div", cls="row-of under"):
         tag("button", "Share as one HTML file", type="button", cls="quiet").on("click", save)
         if row.kind == "compare":
             tag("a", "The comparison", href=f"/compare/{row.id}", cls="button")
