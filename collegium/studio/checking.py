@@ -192,7 +192,7 @@ class Checker:
                 yield {"part": "late", "message": said}
             finally:
                 if not whole:
-                    self.close()
+                    await self.aclose()
 
     async def _running(self) -> asyncio.subprocess.Process:
         """The child process, begun if there is none."""
@@ -203,12 +203,13 @@ class Checker:
             )  # fmt: skip
         return self._process
 
-    def close(self) -> None:
+    async def aclose(self) -> None:
         """End the child process."""
         process, self._process = self._process, None
-        if process is not None and process.returncode is None:
+        if process is not None:
             with suppress(ProcessLookupError):
                 process.kill()
+            await process.wait()
 
 
 def main() -> None:

@@ -121,7 +121,7 @@ async def test_a_check_that_takes_too_long_is_ended_and_tells_what_it_knew():
         found = await asked(checker, text=GOOD)
         assert [p["part"] for p in found] == ["form", "end"]
     finally:
-        checker.close()
+        await checker.aclose()
 
 
 async def test_a_newer_text_ends_the_check_of_an_older_one():
@@ -137,7 +137,7 @@ async def test_a_newer_text_ends_the_check_of_an_older_one():
         assert await process.wait() != 0
         assert (await asked(checker, text=GOOD))[-1] == {"part": "end"}
     finally:
-        checker.close()
+        await checker.aclose()
 
 
 # -- the folder ---------------------------------------------------------------------------------
@@ -238,6 +238,7 @@ def test_a_call_is_tried_and_overlaps_show_theirs(watch):
     page = watched.open("/guard")
     state(page, "A policy")
     typed(page, DOUBTFUL)
+    page.locator("td", has_text="pay").first.wait_for()
     row = page.locator("tr", has_text="1 forbid").first
     row.wait_for()
     row.get_by_role("button", name="Try it").click()

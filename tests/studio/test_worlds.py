@@ -426,7 +426,7 @@ def test_a_world_that_is_left_is_closed(studio, watch):
 def test_a_world_of_typed_tools_has_fields_for_their_arguments(watch):
     watched = watch()
     page = watched.open("/worlds/play?world=hr&item=0")
-    page.get_by_label("Tool", exact=True).wait_for()
+    page.locator("select[name=tool]").wait_for()
     assert page.locator("select[name=tool] option").count() > 1
     assert serious(page) == []
     page.get_by_role("button", name="Use it").click()

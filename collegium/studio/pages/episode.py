@@ -354,10 +354,10 @@ def show_step(step: Step, number: int) -> None:
             tag("h3", f"{step.agent} moves{tried}")
             words = list(step.arguments.values())
             if len(words) == 1 and isinstance(words[0], str):
-                said(f"{step.tool}: {words[0]}", cls="code block")
+                said(f"{step.tool}: {words[0]}", cls="code window")
             else:
                 data = msgspec.json.format(msgspec.json.encode(step.arguments, enc_hook=repr))
-                said(f"{step.tool} {data.decode() if step.arguments else ''}", cls="code block")
+                said(f"{step.tool} {data.decode() if step.arguments else ''}", cls="code window")
     if step.error:
         _block("What went wrong", step.error, "bad")
     if step.seen:
@@ -380,4 +380,4 @@ def show_picture(one: Image, number: int) -> None:
 def _block(title: str, text: str, cls: str = "") -> None:
     with tag("section", cls="card"):
         tag("h3", title)
-        said(text, cls=f"block {cls}").props["tabindex"] = "0"
+        said(text, cls=f"window {cls}").props["tabindex"] = "0"

@@ -66,6 +66,7 @@ const wait = () => {
   const text = document.querySelector(".policy .cm-content");
   if (!text) return setTimeout(wait, 50);
   text.setAttribute("aria-label", "The policy");
+  document.querySelector(".policy .cm-scroller").setAttribute("tabindex", "0");
   set();
   new MutationObserver(set).observe(document.body, {attributes: true, attributeFilter: ["class"]});
 };
@@ -76,7 +77,7 @@ wait();
 def register(studio: Studio) -> None:
     """Declare the pages."""
     checker = Checker()
-    app.on_shutdown(checker.close)
+    app.on_shutdown(checker.aclose)
     folder = PolicyFolder(studio.policies) if studio.policies is not None else None
 
     @ui.page("/guard", title="Guard")
@@ -127,7 +128,7 @@ class Editor:
             tag("h2", "Try a call", id="try")
             self.form_of_call = tag("div")
             self.verdict = tag("div", aria_live="polite")
-        self.overlaps = tag("section", cls="section", aria_labelledby="overlaps")
+        self.overlaps = tag("section", cls="section", aria_label="Overlaps")
         self._call_form("", "")
         self._show("waiting")
         ui.context.client.on_delete(self._leave)

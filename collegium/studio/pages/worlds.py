@@ -160,7 +160,7 @@ class Game:
         tag("h1", self.info.name)
         with tag("p", cls="place row-of"):
             size = self.info.sizes.get(self.split, 0)
-            tag("span", f"task {self.number} of {size:,}, {self.split}")
+            tag("span", f"task {self.number} · {size:,} in {self.split}")
             for step, label in ((-1, "previous task"), (1, "next task")):
                 if 0 <= self.number + step < size:
                     where = {"world": self.info.name, "split": self.split}
