@@ -25,7 +25,7 @@ CASES = "question,A,B,C,answer\n" + "".join(
     for n, (what, right) in enumerate(
         [
             ("gout and a bleeding ulcer.", "C"),
-            ("a sprained ankle, otherwise well.", "A"),
+            ("a sprained ankle in a healthy woman.", "A"),
             ("gout and a failing kidney.", "C"),
             ("a bacterial sore throat.", "B"),
             ("gout in a man on warfarin.", "C"),
@@ -98,7 +98,7 @@ def test_from_a_word_to_a_report(
 
     # 5. Compare it with cot.
     page.get_by_role("link", name="Compare it").click()
-    page.wait_for_url("**/compare?systems=argmed*")
+    page.get_by_role("heading", name="Compare systems").wait_for()
     page.wait_for_function("window.did_handshake === true")
     cases = tmp_path / "cases.csv"
     cases.write_text(CASES)
