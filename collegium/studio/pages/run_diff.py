@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Sequence
 from urllib.parse import quote
 
 import msgspec
-from nicegui import run, ui
+from nicegui import ui
 
 from collegium.bench.run_diff import Change, RunDiff, Side, Step, diff, words_changed
 from collegium.bench.said import Part, Said, said
@@ -57,12 +58,12 @@ def register(studio: Studio) -> None:
     ) -> None:
         with_style()
         try:
-            left = await run.io_bound(_choose, studio, a, _index(at))
-            right = await run.io_bound(_choose, studio, b, _index(to))
+            left = await asyncio.to_thread(_choose, studio, a, _index(at))
+            right = await asyncio.to_thread(_choose, studio, b, _index(to))
         except CollegiumError as error:
             missing(error)
             return
-        found = await run.io_bound(diff, left.side, right.side)
+        found = await asyncio.to_thread(diff, left.side, right.side)
         query = {"at": at, "to": to, "every": every}
         with frame("Two runs", active="runs"):
             tag("h1", "What two runs did differently")
