@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from urllib.parse import urlencode
 
 from nicegui import ui
@@ -15,7 +16,7 @@ from collegium.guard import counted
 from collegium.kernel import Event
 from collegium.studio.graphs import talk_graph
 from collegium.studio.safe import Tag, said, shown, tag
-from collegium.studio.sessions import Session
+from collegium.studio.sessions import FROM_FILES, Session
 from collegium.studio.shapes import show_account, show_files, show_notes, show_shape
 from collegium.studio.transcript import Speakers, show_event
 
@@ -38,6 +39,12 @@ WORDS = {
     "stopped": "Stopped",
     "failed": "Failed",
 }
+
+
+def short_model(name: str) -> str:
+    """A model's name; of one that is a file, without the folders."""
+    kind, colon, rest = name.partition(":")
+    return f"{kind}:{rest.rpartition('/')[2]}" if f"{kind}{colon}" in FROM_FILES else name
 
 
 class Watch:
@@ -148,7 +155,7 @@ class Watch:
             f"{u.tokens:,} tokens ({u.prompt:,} read, {u.completion:,} written)",
             clock(seconds),
             dollars(u.money),
-            self._session.asked.model,
+            short_model(self._session.asked.model),
         ]
         self._bill.text = shown(" · ".join(parts), 400)
 
@@ -167,7 +174,7 @@ class Watch:
             with tag("div", cls="row-of"):
                 for label, text in (("Yes, this once", "yes"), ("No", "no")):
                     button = tag("button", label, type="button", cls="quiet")
-                    button.on("click", lambda text=text: self._session.tell(text))
+                    button.on("click", partial(self._session.tell, text))
                 field = tag("input", cls="text", aria_label="Another answer", placeholder="or …")
                 field.on(
                     "input",

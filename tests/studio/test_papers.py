@@ -92,7 +92,10 @@ async def test_vectors_are_computed_once(tmp_path: Any, monkeypatch: pytest.Monk
 def test_every_paper_is_in_the_feed(watch: Watch) -> None:
     seen = watch()
     page = seen.open("/")
-    assert len(names(page)) == len(papers()) == len(cards())
+    page.wait_for_function(
+        "n => document.querySelectorAll('article.paper').length === n", arg=len(papers())
+    )
+    assert len(set(names(page))) == len(papers()) == len(cards())
     run = {s.paper for s in systems().values() if s.paper}
     assert page.locator("article.paper a.run").count() == len(run)
     argmed = page.locator("article.paper", has_text="ArgMed-Agents")
