@@ -70,7 +70,7 @@ def test_from_a_word_to_a_report(
     # 1. Search "medical".
     page.get_by_label("Search the papers").fill("medical")
     page.get_by_role("status").filter(has_text="for “medical”").wait_for()
-    assert "ArgMed-Agents" in page.locator("article.paper h2").all_inner_texts()
+    assert "ArgMed-Agents" in page.locator("article.paper h2").all_text_contents()
     album.take(page, "papers")
 
     # 2. Open argmed.

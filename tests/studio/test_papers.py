@@ -28,7 +28,7 @@ class NoWeights(Meaning):
 
 
 def names(page: Any) -> list[str]:
-    return page.locator("article.paper h2").all_inner_texts()
+    return page.locator("article.paper h2").all_text_contents()
 
 
 def found(page: Any, text: str) -> None:
