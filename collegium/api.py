@@ -215,21 +215,23 @@ async def arun(
         guarding.bind(kernel, task.text)
     if on_begin is not None:
         on_begin(run, kernel)
-    status, answer, limited = "interrupted", "", ""
+    status, answered, limited = "interrupted", "", ""
     outside = current_run.set(run)
     try:
         solved = await solve(chosen, task, kernel, parameters)
         from collegium.bench.jobs import answer_text
 
         status, limited = "done", solved.limited
-        answer = answer_text(solved.result.answer)
+        answered = answer_text(solved.result.answer)
     except CollegiumError:
         status = "failed"
         raise
     finally:
         current_run.reset(outside)
         spent = kernel.meter
-        opened.finish(run, status, Totals(answer, limited, spent.calls, spent.usage, spent.seconds))
+        opened.finish(
+            run, status, Totals(answered, limited, spent.calls, spent.usage, spent.seconds)
+        )
         if opened is not store:
             opened.close()
     return Run(

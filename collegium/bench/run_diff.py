@@ -210,7 +210,9 @@ def _middle(left: Sequence[_Key], right: Sequence[_Key], head: int, tail: int) -
     return steps
 
 
-def _blocks(a: Sequence[Hashable], b: Sequence[Hashable]) -> list[tuple[str, int, int, int, int]]:
+def _blocks(
+    a: Sequence[Hashable], b: Sequence[Hashable]
+) -> Sequence[tuple[str, int, int, int, int]]:
     long = max(len(a), len(b)) > WHOLE
     return SequenceMatcher(None, a, b, autojunk=long).get_opcodes()
 

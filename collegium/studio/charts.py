@@ -16,7 +16,7 @@ from collegium.bench.words import percent, short_names
 from collegium.studio.safe import Tag, shown, tag
 
 COLOURS = 6
-WIDTH, NAMES, RIGHT = 460, 132, 48
+WIDTH, NAMES, RIGHT = 460, 116, 64
 ROW = 34
 
 
@@ -60,7 +60,7 @@ def accuracy_chart(rows: Sequence[SystemRow], controls: Mapping[str, float]) -> 
         names = short_names([r.name for r in rows])
         for i, row in enumerate(rows):
             y = top + ROW * (i + 0.5)
-            _text(NAMES - 12, y + 4, _short(names[row.name], 18), "name", "end")
+            _text(NAMES - 12, y + 4, _short(names[row.name], 16), "name", "end")
             bar = _line(x(row.ci_low), y, x(row.ci_high), y, "")
             bar.style(f"stroke: {colour(i)}; stroke-width: 5; stroke-linecap: round; opacity: 0.35")
             _circle(x(row.accuracy), y, 6, i, True)

@@ -112,9 +112,11 @@ class Form:
         with tag("label", cls="field"):
             tag("span", label)
             if lines > 1:
-                field = area(value, rows=lines, **attributes)
+                field = area(value, rows=lines, aria_label=label, **attributes)
             else:
-                field = tag("input", cls="text", type="text", value=value, **attributes)
+                field = tag(
+                    "input", cls="text", type="text", value=value, aria_label=label, **attributes
+                )
             if hint:
                 tag("span", hint, cls="hint")
         return self._heard(field, name)
@@ -123,7 +125,14 @@ class Form:
         with tag("label", cls="field"):
             tag("span", label)
             value = self._held.get(name, "")
-            field = tag("input", cls="text", inputmode="decimal", value=value, placeholder="any")
+            field = tag(
+                "input",
+                cls="text",
+                inputmode="decimal",
+                value=value,
+                placeholder="any",
+                aria_label=label,
+            )
             if hint:
                 tag("span", hint, cls="hint")
         self._heard(field, name)
@@ -131,7 +140,7 @@ class Form:
     def _choice(self, name: str, label: str, values: list[str], first: str) -> None:
         with tag("label", cls="field"):
             tag("span", label)
-            with tag("select", cls="text") as field:
+            with tag("select", cls="text", aria_label=label) as field:
                 for value in values:
                     tag("option", value, value=value, selected=(value == first) or None)
         self._heard(field, name)
@@ -153,15 +162,16 @@ class Form:
                     tag("span", said, cls="hint")
             field.on("change", lambda e: self._set(name, bool(e.args)), js_handler=CHECKED)
             return
+        label = name.replace("_", " ")
         with tag("label", cls="field"):
-            tag("span", name.replace("_", " "))
+            tag("span", label)
             if get_origin(kind) is Literal:
-                with tag("select", cls="text") as field:
+                with tag("select", cls="text", aria_label=label) as field:
                     for value in get_args(kind):
                         chosen = (value == default) or None
                         tag("option", value, value=str(value), selected=chosen)
             elif _is_list(kind):
-                field = area(_listed(default), rows=2, placeholder="one a line")
+                field = area(_listed(default), rows=2, placeholder="one a line", aria_label=label)
             else:
                 mode = "decimal" if _is_number(kind) else None
                 field = tag(
@@ -170,6 +180,7 @@ class Form:
                     inputmode=mode,
                     value="" if default is None else str(default),
                     placeholder="as the paper says" if default is None else None,
+                    aria_label=label,
                 )
             if said:
                 tag("span", said, cls="hint")

@@ -95,6 +95,8 @@ def talk_graph(events: Sequence[Event]) -> None:
     radius = 0 if len(agents) == 1 else max(78.0, 17.0 * len(agents))
     box = (116.0, 32.0)
     width, height = 2 * radius + box[0] + 44, 2 * radius + box[1] + 36
+    if len(agents) == 2:  # side by side
+        height = box[1] + 76
     middle = (width / 2, height / 2)
     at: dict[str, tuple[float, float]] = {}
     for i, name in enumerate(agents):

@@ -63,7 +63,7 @@ def table(
 ) -> None:
     """A table of texts; a column may be named with the class of its cells."""
     named = [c if isinstance(c, tuple) else (c, "") for c in columns]
-    with tag("div", cls="wide"), tag("table", cls=f"plain {cls}"):
+    with tag("div", cls="wide", tabindex="0"), tag("table", cls=f"plain {cls}"):
         with tag("thead"), tag("tr"):
             for name, style in named:
                 tag("th", name, cls=style, scope="col")

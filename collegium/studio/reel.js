@@ -181,8 +181,9 @@ export default {
       this.now = i;
       this.wanted = i;
       const n = Math.floor(i / this.size);
+      const frame = this.$refs.frame;
       if (this.blocks[n]?.rows) this.$nextTick(() => this.center());
-      else this.$refs.frame?.children[n]?.scrollIntoView({ block: "start", behavior: "instant" });
+      else if (frame?.children[n]) frame.scrollTop = frame.children[n].offsetTop;
     },
     center() {
       const frame = this.$refs.frame;

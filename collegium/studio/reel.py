@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from nicegui import run
+import asyncio
+
 from nicegui.element import Element
 from nicegui.events import GenericEventArguments
 
@@ -36,7 +37,7 @@ class Reel(Element, component="reel.js"):
     async def follow(self) -> None:
         """Look for events that have come since."""
         known = len(self._trace)
-        total = await run.io_bound(self._trace.refresh)
+        total = await asyncio.to_thread(self._trace.refresh)
         if total != known:
             self.props["total"] = total
 
@@ -47,19 +48,19 @@ class Reel(Element, component="reel.js"):
     async def _fill(self, event: GenericEventArguments) -> None:
         number = _number(event.args)
         if number is not None:
-            rows = await run.io_bound(self._trace.block, number)
+            rows = await asyncio.to_thread(self._trace.block, number)
             self.run_method("fill", number, rows)
 
     async def _whole(self, event: GenericEventArguments) -> None:
         place = _number(event.args)
-        row = None if place is None else await run.io_bound(self._trace.whole, place)
+        row = None if place is None else await asyncio.to_thread(self._trace.whole, place)
         if row is not None:
             self.run_method("replace", row)
 
     async def _search(self, event: GenericEventArguments) -> None:
         text = str(event.args)[:LONGEST_SEARCH]
         try:
-            hits = await run.io_bound(self._trace.search, text)
+            hits = await asyncio.to_thread(self._trace.search, text)
         except Exception as error:
             tell(error)
             hits = []

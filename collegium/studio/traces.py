@@ -32,6 +32,9 @@ MOST_HITS = 2_000
 SCANNED = 400
 """Events that a search reads at a time."""
 
+FIRST = 100
+"""Events whose agents get their colours in order; those who come later, by their names."""
+
 COLOURS = 6
 
 
@@ -65,6 +68,7 @@ class StoredTrace:
         self._wanted = (system, task)
         self.place: Place | None = None
         self._rows: list[int] = []
+        self._colours: dict[str, int] = {}
         self.refresh()
 
     def refresh(self) -> int:
@@ -99,12 +103,19 @@ class StoredTrace:
     def block(self, number: int) -> list[dict[str, Any]]:
         """The rows of a block, as the page's component takes them."""
         first = number * BLOCK
-        return [row(first + i, said(e, tidy=readable)) for i, e in enumerate(self._some(first))]
+        return [self._row(first + i, e) for i, e in enumerate(self._some(first))]
 
     def whole(self, place: int) -> dict[str, Any] | None:
         """An event with all it says, prompt included; None when there is none at this place."""
         found = self.events(place, 1) if 0 <= place < len(self._rows) else []
-        return row(place, said(found[0], tidy=readable), whole=True) if found else None
+        return self._row(place, found[0], whole=True) if found else None
+
+    def _row(self, place: int, event: Event, *, whole: bool = False) -> dict[str, Any]:
+        words = said(event, tidy=readable)
+        if not self._colours:  # in the order of who speaks first, so that a team's are told apart
+            agents = dict.fromkeys(e.call.agent for e in self.events(0, FIRST))
+            self._colours = {name: i % COLOURS + 1 for i, name in enumerate(agents)}
+        return row(place, words, whole=whole, colour=self._colours.get(words.agent, 0))
 
     def search(self, text: str) -> list[int]:
         """The places of the events that hold a text, upper and lower case being the same."""
@@ -122,29 +133,34 @@ class StoredTrace:
         return self.events(first, BLOCK) if 0 <= first < len(self._rows) else []
 
 
-def row(place: int, words: Said, *, whole: bool = False) -> dict[str, Any]:
+def row(place: int, words: Said, *, whole: bool = False, colour: int = 0) -> dict[str, Any]:
     """An event as the page's component takes it: texts alone, made fit to be seen.
 
     Args:
         place: Its place in the trace.
         words: What it says.
         whole: With the prompt and without cuts.
+        colour: Number of the agent's colour; 0: one by its name.
     """
     most = WHOLE_CHARACTERS if whole else ANSWER_CHARACTERS
+    # A prompt repeats what was said before, so it waits until it is asked for; a tool's arguments
+    # are what the call is about.
+    prompted = words.kind == "generate"
     return {
         "i": place,
         "id": words.id,
         "agent": shown(words.agent or "·", 60),
         "act": shown(words.act, 120),
-        "hue": hue(words.agent),
+        "hue": colour or hue(words.agent),
         "kind": words.kind,
         "notes": [shown(note, 60) for note in words.notes],
         "bill": words.bill,
         "error": shown(words.error, 1_000),
-        "questions": len(words.asked),
-        "asked": _parts(words.asked, most) if whole else [],
+        "questions": len(words.asked) if prompted else 0,
+        "asked": _parts(words.asked, most) if whole or not prompted else [],
         "answered": _parts(words.answered, most),
-        "cut": not whole and any(len(part.text) > most for part in words.answered),
+        "cut": not whole
+        and any(len(p.text) > most for p in (*words.answered, *(() if prompted else words.asked))),
         "whole": whole,
     }
 
@@ -163,5 +179,5 @@ def _parts(parts: Sequence[Part], most: int) -> list[list[str]]:
 
 
 def hue(agent: str) -> int:
-    """The number of an agent's colour: the same on every page and in both of two runs."""
+    """The number of an agent's colour, by its name alone: the same in both of two runs."""
     return crc32(agent.encode("utf-8", "replace")) % COLOURS + 1

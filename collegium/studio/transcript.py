@@ -46,13 +46,13 @@ def show_event(event: Event, speakers: Speakers) -> list[Tag]:
     if isinstance(call, UseTool):
         return [_used(event, call, speakers)]
     if isinstance(call, AskHuman):
-        with tag("div", cls="block") as block:
+        with tag("div", cls="turn") as block:
             speakers.head(call.agent, 0, "asked a person", event.id)
             said(call.question, most=MOST_TEXT)
             said(f"→ {event.value}", cls="dim", most=MOST_TEXT)
         return [block]
     if isinstance(call, Send):
-        with tag("div", cls="block sent") as block:
+        with tag("div", cls="turn sent") as block:
             tag("span", call.agent, cls=f"who {speakers.colour(call.agent)}")
             tag("span", "→", cls="dim")
             tag("span", call.to, cls=f"who {speakers.colour(call.to)}")
@@ -60,7 +60,7 @@ def show_event(event: Event, speakers: Speakers) -> list[Tag]:
         return [block]
     if isinstance(call, Receive):
         return []
-    with tag("div", cls="block") as block:
+    with tag("div", cls="turn") as block:
         speakers.head(call.agent, 0, event.kind, event.id)
         said(_data(event.value), cls="dim mono", most=MOST_ARGUMENTS)
     return [block]
@@ -70,10 +70,10 @@ def _spoken(event: Event, speakers: Speakers, sample: int) -> Tag:
     reply = event.replies[sample]
     free = {"cache": "from the cache", "journal": "paid for before"}.get(reply.origin, "")
     repair = "asked again" if event.outcome == "fix" else ""
-    with tag("div", cls="block") as block:
+    with tag("div", cls="turn") as block:
         remark = ", ".join(filter(None, (repair, free)))
         speakers.head(event.call.agent, sample, remark, event.id)
-        text = Readable().feed(reply.text[: MOST_TEXT + 1]).strip()
+        text = readable(reply.text)
         if text or not reply.tool_calls:
             said(text or "(nothing)", most=MOST_TEXT)
         for wanted in reply.tool_calls:
@@ -81,8 +81,27 @@ def _spoken(event: Event, speakers: Speakers, sample: int) -> Tag:
     return block
 
 
+def readable(text: str) -> str:
+    """A reply as people read it: of an object, a line for each field."""
+    try:
+        read = msgspec.json.decode(text) if text.lstrip().startswith("{") else None
+    except (msgspec.DecodeError, RecursionError):
+        read = None
+    if not isinstance(read, dict):
+        return Readable().feed(text[: MOST_TEXT + 1]).strip()
+    return "\n".join(f"{name}: {_plainly(value)}" for name, value in read.items())
+
+
+def _plainly(value: object) -> str:
+    if isinstance(value, dict) and not any(isinstance(v, dict | list) for v in value.values()):
+        return ", ".join(
+            f"{k} {_plainly(v)}" if len(value) > 2 else _plainly(v) for k, v in value.items()
+        )
+    return value if isinstance(value, str) else _data(value)
+
+
 def _used(event: Event, call: UseTool, speakers: Speakers) -> Tag:
-    with tag("div", cls="block tool") as block:
+    with tag("div", cls="turn tool") as block:
         speakers.head(call.agent, 0, "used a tool", event.id)
         said(f"{call.tool}({_data(call.arguments)})", cls="mono", most=MOST_ARGUMENTS)
         value = event.value if isinstance(event.value, str) else _data(event.value)
@@ -91,7 +110,7 @@ def _used(event: Event, call: UseTool, speakers: Speakers) -> Tag:
 
 
 def _failed(event: Event, speakers: Speakers) -> Tag:
-    with tag("div", cls="block failed") as block:
+    with tag("div", cls="turn failed") as block:
         speakers.head(event.call.agent, 0, f"{event.kind} failed", event.id)
         said(event.error, cls="bad", most=2000)
     return block

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from urllib.parse import urlencode
 
 from nicegui import ui
@@ -15,7 +16,7 @@ from collegium.guard import counted
 from collegium.kernel import Event
 from collegium.studio.graphs import talk_graph
 from collegium.studio.safe import Tag, said, shown, tag
-from collegium.studio.sessions import Session
+from collegium.studio.sessions import FROM_FILES, Session
 from collegium.studio.shapes import show_account, show_files, show_notes, show_shape
 from collegium.studio.transcript import Speakers, show_event
 
@@ -38,6 +39,12 @@ WORDS = {
     "stopped": "Stopped",
     "failed": "Failed",
 }
+
+
+def short_model(name: str) -> str:
+    """A model's name; of one that is a file, without the folders."""
+    kind, colon, rest = name.partition(":")
+    return f"{kind}:{rest.rpartition('/')[2]}" if f"{kind}{colon}" in FROM_FILES else name
 
 
 class Watch:
@@ -79,8 +86,8 @@ class Watch:
                 with tag("div", cls="talk"):
                     tag("h2", "Conversation")
                     self._earlier = tag("p", cls="dim small")
-                    self._talk = tag("div", cls="blocks")
-                    self._now = tag("div", cls="blocks live")
+                    self._talk = tag("div", cls="turns")
+                    self._now = tag("div", cls="turns live")
                 with tag("aside", cls="beside"):
                     tag("h2", "Who spoke to whom")
                     self._graph = tag("div", cls="graph")
@@ -148,7 +155,7 @@ class Watch:
             f"{u.tokens:,} tokens ({u.prompt:,} read, {u.completion:,} written)",
             clock(seconds),
             dollars(u.money),
-            self._session.asked.model,
+            short_model(self._session.asked.model),
         ]
         self._bill.text = shown(" · ".join(parts), 400)
 
@@ -167,7 +174,7 @@ class Watch:
             with tag("div", cls="row-of"):
                 for label, text in (("Yes, this once", "yes"), ("No", "no")):
                     button = tag("button", label, type="button", cls="quiet")
-                    button.on("click", lambda text=text: self._session.tell(text))
+                    button.on("click", partial(self._session.tell, text))
                 field = tag("input", cls="text", aria_label="Another answer", placeholder="or …")
                 field.on(
                     "input",
@@ -196,7 +203,7 @@ class Watch:
             self._live.pop(speaker)[0].delete()
         for speaker, text in list(live.items()):
             if speaker not in self._live:
-                with self._now, tag("div", cls="block writing") as block:
+                with self._now, tag("div", cls="turn writing") as block:
                     self._speakers.head(speaker[0], speaker[1], "is writing")
                     body = said("")
                 self._live[speaker] = (block, body)
@@ -223,6 +230,8 @@ class Watch:
         with self._answer:
             if s.result is not None:
                 text = answer_text(s.result.result.answer)
+                if text in s.task.letters:
+                    text = f"{text}. {s.task.choices[s.task.letters.index(text)]}"
                 with tag("div", cls="card run-answer"):
                     tag("h2", "Answer")
                     if text:

@@ -16,6 +16,7 @@ import pytest
 pytest.importorskip("nicegui", reason="the studio needs collegium[studio]")
 
 HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
 SCRIPTED = HERE / "scripted.py"
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
 WAIT_MS = 15_000
@@ -33,12 +34,14 @@ class Studio:
     def __init__(self, home: Path, *arguments: str, model: str = "panel") -> None:
         self.home, self.lines, self.address = home, [], ""
         self._ready = threading.Event()
-        command = ["studio", "--no-browser", "--port", "0", "--model", f"script:{SCRIPTED}:{model}"]
+        script = f"script:{SCRIPTED.relative_to(ROOT)}:{model}"
+        command = ["studio", "--no-browser", "--port", "0", "--model", script]
         self._process = subprocess.Popen(
             [sys.executable, "-m", "collegium.cli", *command, *arguments],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
+            cwd=ROOT,
             env={**os.environ, "COLLEGIUM_HOME": str(home), "COLUMNS": "200"},
         )
         threading.Thread(target=self._listen, daemon=True).start()

@@ -58,10 +58,17 @@ def test_from_choosing_to_the_report(watch, questions, tmp_path):
     page = seen.page
     assert page.locator(".verdict").inner_text()
     text = page.locator("#content").inner_text()
-    for said in ("argmed", "cot", "95% interval", "exact McNemar", "6/6 questions", "against"):
-        assert said in text or said == "6/6 questions"
+    for said in ("argmed", "cot", "95% interval", "exact McNemar", "against", "split"):
+        assert said in text
     assert page.locator("figure.chart svg circle").count() == 4
     assert serious(page) == []
+
+    # One spent twelve times the tokens of the other, so they are ranked only when asked for.
+    assert page.locator(".verdict").inner_text().startswith("Not ranked")
+    page.get_by_role("button", name="Rank all the same").click()
+    page.wait_for_function(
+        "(document.querySelector('.verdict')?.textContent ?? 'Not').startsWith('Not') === false"
+    )
 
     # The report that the command line writes, too.
     with page.expect_download() as download:

@@ -25,7 +25,7 @@ CASES = "question,A,B,C,answer\n" + "".join(
     for n, (what, right) in enumerate(
         [
             ("gout and a bleeding ulcer.", "C"),
-            ("a sprained ankle, otherwise well.", "A"),
+            ("a sprained ankle in a healthy woman.", "A"),
             ("gout and a failing kidney.", "C"),
             ("a bacterial sore throat.", "B"),
             ("gout in a man on warfarin.", "C"),
@@ -70,7 +70,7 @@ def test_from_a_word_to_a_report(
     # 1. Search "medical".
     page.get_by_label("Search the papers").fill("medical")
     page.get_by_role("status").filter(has_text="for “medical”").wait_for()
-    assert "ArgMed-Agents" in page.locator("article.paper h2").all_inner_texts()
+    assert "ArgMed-Agents" in page.locator("article.paper h2").all_text_contents()
     album.take(page, "papers")
 
     # 2. Open argmed.
@@ -87,7 +87,7 @@ def test_from_a_word_to_a_report(
     page.get_by_label("Choices").fill("\n".join(CHOICES))
     page.get_by_role("button", name="Run", exact=True).click()
     page.locator(".state", has_text="Done").wait_for()
-    assert page.locator(".run-answer .big").inner_text() == "C"
+    assert page.locator(".run-answer .big").inner_text().startswith("C. ")
     album.take(page, "run")
 
     # 4. See the argument graph.
@@ -98,7 +98,7 @@ def test_from_a_word_to_a_report(
 
     # 5. Compare it with cot.
     page.get_by_role("link", name="Compare it").click()
-    page.wait_for_url("**/compare?systems=argmed*")
+    page.get_by_role("heading", name="Compare systems").wait_for()
     page.wait_for_function("window.did_handshake === true")
     cases = tmp_path / "cases.csv"
     cases.write_text(CASES)

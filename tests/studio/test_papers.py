@@ -28,7 +28,7 @@ class NoWeights(Meaning):
 
 
 def names(page: Any) -> list[str]:
-    return page.locator("article.paper h2").all_inner_texts()
+    return page.locator("article.paper h2").all_text_contents()
 
 
 def found(page: Any, text: str) -> None:
@@ -92,9 +92,12 @@ async def test_vectors_are_computed_once(tmp_path: Any, monkeypatch: pytest.Monk
 def test_every_paper_is_in_the_feed(watch: Watch) -> None:
     seen = watch()
     page = seen.open("/")
-    assert len(names(page)) == len(papers()) == len(cards())
+    page.wait_for_function(
+        "n => document.querySelectorAll('article.paper').length === n", arg=len(papers())
+    )
+    assert len(set(names(page))) == len(papers()) == len(cards())
     run = {s.paper for s in systems().values() if s.paper}
-    assert page.get_by_role("link", name="Run ").count() == len(run)
+    assert page.locator("article.paper a.run").count() == len(run)
     argmed = page.locator("article.paper", has_text="ArgMed-Agents")
     assert "52.7 / 48.0 / 62.1" in argmed.inner_text()
     assert "reasoning team" in argmed.inner_text()

@@ -50,7 +50,7 @@ def test_an_argument_from_the_question_to_the_graph(watch: Watch, studio: Studio
     page = seen.open("/run/argmed")
     begin(page)
     state(page, "Done")
-    assert page.locator(".run-answer .big").inner_text() == "C"
+    assert page.locator(".run-answer .big").inner_text().startswith("C. ")
     talk = page.locator(".talk").inner_text()
     assert "generator" in talk and "verifier" in talk and "it stops the attack" in talk
     graph = page.get_by_role("img", name=re.compile("^Argument graph: 3 arguments"))
@@ -70,7 +70,7 @@ def test_an_argument_from_the_question_to_the_graph(watch: Watch, studio: Studio
     # the run stays at its address
     page.reload()
     state(page, "Done")
-    assert page.locator(".run-answer .big").inner_text() == "C"
+    assert page.locator(".run-answer .big").inner_text().startswith("C. ")
     assert seen.clean()
     assert serious(page) == []
 
@@ -135,7 +135,7 @@ def test_stopped_and_gone_on_with(watch: Watch, slow: Studio) -> None:
     page = watch(at=slow).open("/run/argmed")
     begin(page)
     state(page, "Running")
-    page.locator(".block .who", has_text="generator").first.wait_for()
+    page.locator(".turn .who", has_text="generator").first.wait_for()
     page.get_by_role("button", name="Stop").click()
     state(page, "Stopped")
     run = page.get_by_role("link", name="Transcript").get_attribute("href").rpartition("/")[2]
@@ -144,7 +144,7 @@ def test_stopped_and_gone_on_with(watch: Watch, slow: Studio) -> None:
     page.get_by_role("button", name="Go on").click()
     state(page, "Done")
     assert "paid for before" in page.locator(".talk").inner_text()
-    assert page.locator(".run-answer .big").inner_text() == "C"
+    assert page.locator(".run-answer .big").inner_text().startswith("C. ")
     assert store.run(run).status == "done"
     assert len(store.attempts(run, "argmed", "task")) == 2
     store.close()
@@ -172,7 +172,8 @@ def test_a_guard_asks_the_person_at_the_page(watch: Watch) -> None:
     asked.wait_for()
     assert "Agent 'verifier' wants to call @send" in asked.inner_text()
     asked.get_by_role("button", name="Yes").click()
-    page.locator(".talk .block.sent", has_text="verifier → generator").first.wait_for()
+    sent = page.locator(".talk .turn.sent")
+    sent.filter(has_text=re.compile(r"verifier\s*→\s*generator")).first.wait_for()
     asked.get_by_role("button", name="No").click()
     page.locator(".note", has_text="The user was asked and said no").wait_for()
     assert not asked.is_visible()

@@ -7,7 +7,7 @@ import re
 from functools import cache
 from typing import Any
 
-from nicegui import run, ui
+from nicegui import ui
 from nicegui.events import UploadEventArguments
 
 from collegium.errors import BadInput, CollegiumError
@@ -35,7 +35,7 @@ SEND = """async (event) => {
   };
   if (file.size > MOST) {
     say("This file is too large: " + file.size.toLocaleString("en") + " bytes of at most "
-      + MOST.toLocaleString("en") + ".", true);
+      + (MOST).toLocaleString("en") + ".", true);
     field.value = "";
     return;
   }
@@ -67,7 +67,7 @@ def register(studio: Studio) -> None:
         systems: str = "", on: str = "", limit: str = "", split: str = "", budget: str = ""
     ) -> None:
         with_style()
-        recent = await run.io_bound(_recent, studio)
+        recent = await asyncio.to_thread(_recent, studio)
         names = [s for s in _split(systems) if s][:MOST_SYSTEMS] or list(FIRST)
         begin = {"on": on, "limit": limit, "split": split, "budget": budget}
         with frame("Compare", active="compare"):
@@ -162,7 +162,7 @@ class Form:
                         "click", self._another
                     )
             self._questions()
-            self._text("model", "Model")
+            self._text("model", "Model", cls="half")
             self._text("budget", "Tokens per question", placeholder="no limit", inputmode="numeric")
             self._text("workers", "Questions at the same time", inputmode="numeric")
             self._text("seed", "Seed", inputmode="numeric")
@@ -176,7 +176,7 @@ class Form:
 
     async def list_benchmarks(self) -> None:
         """Fill in the names of the benchmarks, and say what is known of the one that is chosen."""
-        self._listed = await run.io_bound(known_benchmarks)
+        self._listed = await asyncio.to_thread(known_benchmarks)
         self._names.clear()
         with self._names:
             for name in (*self._made.uploads.names(), *(info.name for info in self._listed)):
@@ -272,7 +272,9 @@ class Form:
     async def _uploaded(self, event: UploadEventArguments) -> None:
         try:
             content = await event.file.read()
-            name, questions = await run.io_bound(self._made.uploads.keep, event.file.name, content)
+            name, questions = await asyncio.to_thread(
+                self._made.uploads.keep, event.file.name, content
+            )
         except CollegiumError as error:
             self._say_of_upload(str(error), wrong=True)
             return
@@ -294,8 +296,8 @@ class Form:
 
     # -- the rest ---------------------------------------------------------------------------
 
-    def _text(self, name: str, label: str, **attributes: Any) -> None:
-        with tag("label", label, cls="field"):
+    def _text(self, name: str, label: str, *, cls: str = "", **attributes: Any) -> None:
+        with tag("label", label, cls=f"field {cls}"):
             field = tag(
                 "input",
                 cls="text",
@@ -347,7 +349,7 @@ class Form:
         self._said.text = "looking at the questions …"
         untell()
         try:
-            planned = await run.io_bound(self._made.plan, self.wanted())
+            planned = await asyncio.to_thread(self._made.plan, self.wanted())
             self._said.text = "beginning …"
             wanted = self.wanted()
             begun = await self._made.start(planned, workers=wanted.workers, curve=wanted.curve)
@@ -398,7 +400,7 @@ def _history(recent: tuple[Listed, ...]) -> None:
         if not recent:
             tag("p", "None yet.", cls="dim")
             return
-        with tag("div", cls="wide"), tag("table", cls="plain runs"), tag("tbody"):
+        with tag("div", cls="wide", tabindex="0"), tag("table", cls="plain runs"), tag("tbody"):
             for one in recent:
                 spec = one.run.spec
                 with tag("tr", data_row=""):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Sequence
+from functools import partial
 
-from nicegui import run, ui
+from nicegui import ui
 
 from collegium.bench.diagnosis import MODES
 from collegium.bench.html import as_mark, ordered
@@ -65,9 +67,9 @@ def register(studio: Studio, made: Comparisons) -> None:
     async def one(name: str, show: str = "", page: str = "") -> None:
         with_style()
         try:
-            row = await run.io_bound(read, name)
+            row = await asyncio.to_thread(read, name)
             going = made.get(row.id)
-            report = await run.io_bound(made.report, row.id)
+            report = await asyncio.to_thread(made.report, row.id)
         except CollegiumError as error:
             _missing(error)
             return
@@ -85,8 +87,8 @@ def register(studio: Studio, made: Comparisons) -> None:
     async def question(name: str, task: str = "", a: str = "", b: str = "") -> None:
         with_style()
         try:
-            row = await run.io_bound(read, name)
-            report = await run.io_bound(made.report, row.id)
+            row = await asyncio.to_thread(read, name)
+            report = await asyncio.to_thread(made.report, row.id)
         except CollegiumError as error:
             _missing(error)
             return
@@ -109,7 +111,7 @@ def _head(row: RunRow, going: Comparison | None) -> None:
     spec = row.spec
     names = short_names([str(named[0]) for named in spec["systems"]])
     tag("h1", shown(f"{', '.join(names.values())} on {spec.get('benchmark', '')}", 240))
-    with tag("div", cls="row-of section"):
+    with tag("div", cls="row-of under"):
         status = "running" if going is not None and going.going else row.status
         status_chip(status)
         chips = (
@@ -137,7 +139,7 @@ class _Live:
     def show(self) -> None:
         """Make the table, and look again every half second."""
         with tag("section", cls="card section stack"):
-            with tag("div", cls="wide"), tag("table", cls="plain"):
+            with tag("div", cls="wide", tabindex="0"), tag("table", cls="plain"):
                 with tag("thead"), tag("tr"):
                     for name, cls in (
                         ("System", ""), ("Progress", ""), ("Done", "num"),
@@ -203,7 +205,7 @@ def _cut_off(studio: Studio, made: Comparisons, row: RunRow, going: Comparison |
     async def resume() -> None:
         button.props["disabled"] = True
         try:
-            planned = await run.io_bound(made.plan_again, row)
+            planned = await asyncio.to_thread(made.plan_again, row)
             workers = going.workers if going is not None else 1
             curve = going.curve if going is not None else False
             await made.start(planned, workers=workers, curve=curve, resume=True)
@@ -250,7 +252,10 @@ class _Result:
             with tag("div", cls="row-of"):
                 for label, name in (("HTML report", "report.html"), ("JSON", "report.json")):
                     button = tag("button", f"Download the {label}", type="button", cls="quiet")
-                    button.on("click", lambda name=name: self._download(name))
+                    button.on("click", partial(self._download, name))
+                if report.ranking is None and len(self._rows) > 1:
+                    self._button = tag("button", "Rank all the same", type="button", cls="quiet")
+                    self._button.on("click", self._rank)
         with tag("section", cls="section"):
             tag("h2", "Systems")
             self._systems()
@@ -274,6 +279,19 @@ class _Result:
             more = (("Command", report.command), ("Machine", report.machine), ("Run", report.run))
             facts([*facts_of(self._row.spec), *more])
 
+    async def _rank(self) -> None:
+        """Report anew, with a ranking although spends differ; nothing is run again."""
+        self._button.props["disabled"] = True
+        try:
+            planned = await asyncio.to_thread(self._made.plan_again, self._row)
+            await self._made.start(planned, curve=True, resume=True)
+        except Exception as error:
+            self._button.props.pop("disabled", None)
+            self._button.update()
+            tell(error)
+            return
+        ui.navigate.reload()
+
     def _download(self, name: str) -> None:
         file = self._made.folder(self._row.id) / name
         if not file.is_file():
@@ -290,9 +308,12 @@ class _Result:
         columns = (
             ("System", "what"), ("Accuracy", "num"), ("95% interval", "num"), ("Right", "num"),
             ("Tokens per question", "num"), ("Calls", "num"), ("Seconds", "num"),
-            ("Money", "num"), ("Trouble", ""),
+            ("Money", "num"),
         )  # fmt: skip
-        with tag("div", cls="wide"), tag("table", cls="plain"):
+        troubled = any(r.errors or r.unparsed or r.limited for r in self._rows)
+        if troubled:
+            columns = (*columns, ("Trouble", ""))
+        with tag("div", cls="wide", tabindex="0"), tag("table", cls="plain"):
             with tag("thead"), tag("tr"):
                 for name, cls in columns:
                     tag("th", name, cls=cls, scope="col")
@@ -313,7 +334,8 @@ class _Result:
                         )  # fmt: skip
                         for cell in cells:
                             tag("td", cell, cls="num")
-                        tag("td", troubles, cls="warn small")
+                        if troubled:
+                            tag("td", troubles, cls="warn small")
         report = self._report
         if len(self._rows) > 1:
             tag(
@@ -370,7 +392,7 @@ class _Result:
                 link = f"{address(where, show=name)}#questions"
                 tag("a", f"{label} {count:,}", href=link, cls="chip", aria_current=here)
         first = min((page - 1) * QUESTIONS, max(0, (len(kept) - 1) // QUESTIONS * QUESTIONS))
-        with tag("div", cls="wide section"), tag("table", cls="plain questions"):
+        with tag("div", cls="wide section", tabindex="0"), tag("table", cls="plain questions"):
             with tag("thead"), tag("tr"):
                 tag("th", "Question", scope="col")
                 for i, r in enumerate(self._rows):
@@ -453,15 +475,15 @@ async def _question(
             text_block(one.prompt)
             if one.reference:
                 said(f"The reference is: {one.reference}", cls="dim", most=2_000)
-        with tag("form", cls="row-of section", method="get", action=where):
+        with tag("form", cls="row-of low section", method="get", action=where):
             tag("input", type="hidden", name="task", value=task)
             _choose("a", "Left", first, names)
             _choose("b", "Right", second, names)
             tag("button", "Show", type="submit", cls="quiet")
             link = address(
                 f"/runs/{row.id}/diff/{row.id}",
-                at=await run.io_bound(_place, studio, row, first, task),
-                to=await run.io_bound(_place, studio, row, second, task),
+                at=await asyncio.to_thread(_place, studio, row, first, task),
+                to=await asyncio.to_thread(_place, studio, row, second, task),
             )
             if first != second:
                 tag("a", "Call by call", href=link, cls="button")
@@ -489,14 +511,15 @@ async def _side(studio: Studio, row: RunRow, system: str, outcome: Outcome) -> N
         with tag("div", cls="card stack"):
             text_block(outcome.answer or "No answer.")
             tag("p", f"{mark['sign']} {mark['words']}", cls=f"mark {mark['state']}")
-            for trouble in filter(None, (outcome.reason, outcome.ended, outcome.error)):
+            reason = outcome.reason if outcome.reason != mark["words"] else ""
+            for trouble in filter(None, (reason, outcome.ended, outcome.error)):
                 said(trouble, cls="warn small", most=1_000)
-            tag(
-                "p",
-                f"{outcome.calls:,} calls, {outcome.tokens:,} tokens, {seconds(outcome.seconds)}",
-                cls="dim small nums",
-            )
+            calls = f"{outcome.calls:,} call{'s' * (outcome.calls != 1)}"
+            cost = f"{calls}, {outcome.tokens:,} tokens, {seconds(outcome.seconds)}"
+            tag("p", cost, cls="dim small nums")
             for finding in outcome.findings or ():
                 said(f"{finding.code} {finding.name}: {finding.says}", cls="small", most=600)
-        trace = await run.io_bound(StoredTrace, studio.store_path, row.id, system, outcome.task)
+        trace = await asyncio.to_thread(
+            StoredTrace, studio.store_path, row.id, system, outcome.task
+        )
         Reel(trace, label=f"Transcript of {shown(system, 80)}")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+from functools import partial
+
 import msgspec
-from nicegui import run, ui
+from nicegui import ui
 
 from collegium.bench.diagnosis import Finding, diagnose
 from collegium.bench.html import as_mark
@@ -56,7 +59,7 @@ def register(studio: Studio) -> None:
     async def one(name: str, system: str = "", task: str = "", page: str = "") -> None:
         with_style()
         try:
-            known = await run.io_bound(read, studio, name)
+            known = await asyncio.to_thread(read, studio, name)
         except CollegiumError as error:
             missing(error)
             return
@@ -97,7 +100,7 @@ def missing(error: CollegiumError) -> None:
 def _head(studio: Studio, known: Known) -> None:
     row = known.row
     tag("h1", shown(title(row), 200))
-    with tag("div", cls="row-of section"):
+    with tag("div", cls="row-of under"):
         status_chip(row.status)
         for chip in (row.spec.get("model"), f"{when(row.created)} UTC", row.id):
             if chip:
@@ -105,13 +108,13 @@ def _head(studio: Studio, known: Known) -> None:
 
     async def save() -> None:
         try:
-            made = await run.io_bound(_page, studio, row.id)
+            made = await asyncio.to_thread(_page, studio, row.id)
         except Exception as error:
             tell(error)
             return
         ui.download.content(made, f"run-{row.id}.html", "text/html")
 
-    with tag("div", cls="row-of section"):
+    with tag("div", cls="row-of under"):
         tag("button", "Share as one HTML file", type="button", cls="quiet").on("click", save)
         if row.kind == "compare":
             tag("a", "The comparison", href=f"/compare/{row.id}", cls="button")
@@ -148,7 +151,7 @@ async def _single(studio: Studio, known: Known, place: Place | None) -> None:
     with tag("details", cls="section"):
         tag("summary", "What was asked for")
         facts([*facts_of(row.spec), ("Run", row.id)])
-    trace = await run.io_bound(
+    trace = await asyncio.to_thread(
         StoredTrace, studio.store_path, row.id,
         place.system if place else None, place.task if place else None,
     )  # fmt: skip
@@ -163,7 +166,7 @@ async def _single(studio: Studio, known: Known, place: Place | None) -> None:
         if found is not None:
             _findings(found, transcript, trace)
         elif len(trace) <= DIAGNOSED:
-            _findings(await run.io_bound(_diagnosed, trace), transcript, trace)
+            _findings(await asyncio.to_thread(_diagnosed, trace), transcript, trace)
         else:
             _ask_to_diagnose(shown_in, transcript, trace)
     if row.status == "running":
@@ -202,7 +205,7 @@ def _diagnosed(trace: StoredTrace) -> tuple[Finding, ...]:
 def _ask_to_diagnose(at: ui.element, transcript: Reel, trace: StoredTrace) -> None:
     async def look() -> None:
         button.props["disabled"] = True
-        found = await run.io_bound(_diagnosed, trace)
+        found = await asyncio.to_thread(_diagnosed, trace)
         at.clear()
         with at:
             _findings(found, transcript, trace)
@@ -222,14 +225,14 @@ def _findings(found: tuple[Finding, ...], transcript: Reel, trace: StoredTrace) 
                     tag("b", f"{finding.code} {finding.name}")
                     for call in finding.calls[:8]:
                         button = tag("button", f"call {call}", type="button", cls="chip")
-                        button.on("click", lambda at=call: _go_to(at, transcript, trace))
+                        button.on("click", partial(_go_to, call, transcript, trace))
                 said(finding.says, most=1_000)
                 if finding.evidence:
                     tag("q", shown(finding.evidence, 400))
 
 
 async def _go_to(call: int, transcript: Reel, trace: StoredTrace) -> None:
-    transcript.show(await run.io_bound(trace.place_of, call))
+    transcript.show(await asyncio.to_thread(trace.place_of, call))
 
 
 def _whole(known: Known, page: int) -> None:
@@ -249,7 +252,7 @@ def _whole(known: Known, page: int) -> None:
         tag("h2", "Transcripts")
         if not known.places:
             tag("p", "No calls yet.", cls="empty")
-        with tag("div", cls="wide"), tag("table", cls="plain runs"), tag("tbody"):
+        with tag("div", cls="wide", tabindex="0"), tag("table", cls="plain runs"), tag("tbody"):
             for place in known.places[first : first + LISTED]:
                 _place_row(row, place, known.outcomes.get((place.system, place.task)))
         pager(f"/runs/{row.id}", {}, first, LISTED, len(known.places))

@@ -28,6 +28,9 @@ from collegium.studio.state import Studio
 FACETS = ("domain", "acts-on", "paradigm", "structure", "artefact", "optimisation")
 """The facets that the page offers; the address takes all of them."""
 
+FIRST = 14
+"""Papers that the first reply holds; the others follow once the page is there."""
+
 VALUE = "(event) => emit(event.target.value)"
 
 
@@ -49,6 +52,8 @@ def register(studio: Studio) -> None:
             await feed.renew()
             if wrong is not None:
                 tell(wrong)
+        await ui.context.client.connected()  # the page is there: now what is further down
+        feed.show_rest()
 
 
 class Feed:
@@ -65,6 +70,7 @@ class Feed:
         self._list: Tag | None = None
         self._count: Tag | None = None
         self._asked = 0
+        self._rest: list[Card] = []
 
     def show_form(self) -> None:
         """The title, the search field, the filters, and room for what is found."""
@@ -177,8 +183,18 @@ class Feed:
                 tag("p", remark, cls="note")
             if not found:
                 tag("p", "No paper fits. Try other words, or take a filter away.", cls="empty")
-            for card in found:
+            at_once = FIRST if mine == 1 else len(found)
+            for card in found[:at_once]:
                 show_card(card)
+            self._rest = found[at_once:]
+
+    def show_rest(self) -> None:
+        """Show what the first reply left out, so that it came sooner."""
+        rest, self._rest = self._rest, []
+        if rest and self._list is not None and not self._list.is_deleted:
+            with self._list:
+                for card in rest:
+                    show_card(card)
 
 
 def show_card(card: Card) -> Element:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Sequence
 from urllib.parse import quote
 
 import msgspec
-from nicegui import run, ui
+from nicegui import ui
 
 from collegium.bench.run_diff import Change, RunDiff, Side, Step, diff, words_changed
 from collegium.bench.said import Part, Said, said
@@ -57,12 +58,12 @@ def register(studio: Studio) -> None:
     ) -> None:
         with_style()
         try:
-            left = await run.io_bound(_choose, studio, a, _index(at))
-            right = await run.io_bound(_choose, studio, b, _index(to))
+            left = await asyncio.to_thread(_choose, studio, a, _index(at))
+            right = await asyncio.to_thread(_choose, studio, b, _index(to))
         except CollegiumError as error:
             missing(error)
             return
-        found = await run.io_bound(diff, left.side, right.side)
+        found = await asyncio.to_thread(diff, left.side, right.side)
         query = {"at": at, "to": to, "every": every}
         with frame("Two runs", active="runs"):
             tag("h1", "What two runs did differently")
@@ -171,14 +172,14 @@ def _calls(found: RunDiff, left: Chosen, right: Chosen, query: dict[str, str], p
         if numbered:
             with tag("div", cls="card diff"):
                 for number, step in numbered[first : first + COUNT]:
-                    _step(number, step, left.side, right.side, number == found.first)
+                    _step(number, step, left.side, right.side)
         pager(path, query, first, COUNT, len(numbered))
 
 
-def _step(number: int, step: Step, a: Side, b: Side, parts_here: bool) -> None:
+def _step(number: int, step: Step, a: Side, b: Side) -> None:
     left = None if step.a is None else said(a.events[step.a], tidy=readable)
     right = None if step.b is None else said(b.events[step.b], tidy=readable)
-    with tag("article", cls=f"diff-row {step.state}{' first' if parts_here else ''}", data_row=""):
+    with tag("article", cls=f"diff-row {step.state}", data_row=""):
         for words, other, cls in ((left, right, "a"), (right, left, "b")):
             with tag("div", cls=cls):
                 if words is not None:
@@ -191,24 +192,24 @@ def _said(number: int, words: Said, other: Said | None, step: Step, side: str) -
         agent = tag("b", shown(words.agent, 60))
         agent.style(f"color: var(--agent-{hue(words.agent)})")
         tag("span", shown(words.act, 100), cls="dim small")
-        for what in step.what:
+        for what in step.what if side == "a" else ():
             tag("span", f"{what} differently", cls="chip warn")
     shown_parts = [("answered", words.answered)]
     if "asked" in step.what or words.kind == "use-tool":
         shown_parts.insert(0, ("asked", words.asked))
     for name, parts in shown_parts:
         theirs = getattr(other, name) if other is not None else ()
-        _parts(parts, theirs if other is not None else None, side)
+        _parts(parts, theirs if other is not None else None, side, len(shown_parts) > 1)
     if words.error:
         tag("div", shown(words.error, 600), cls="said bad")
 
 
-def _parts(parts: Sequence[Part], theirs: Sequence[Part] | None, side: str) -> None:
+def _parts(parts: Sequence[Part], theirs: Sequence[Part] | None, side: str, labelled: bool) -> None:
     for i, part in enumerate(parts):
         counterpart = theirs[i].text if theirs is not None and i < len(theirs) else None
         if theirs is not None and counterpart == part.text and len(parts) > 1:
             continue  # of a long prompt, only what changed
-        if len(parts) > 1:
+        if labelled or len(parts) > 1:
             tag("div", shown(part.label, 60), cls="dim small")
         with tag("div", cls="said"):
             _words(part.text[:MOST_TEXT], counterpart, side)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated, cast
 from urllib.parse import quote
 
 from fastapi import Query, Response
 from fastapi.responses import RedirectResponse
-from nicegui import run, ui
+from nicegui import ui
 
 from collegium.bench.share import title
 from collegium.bench.words import listed
@@ -47,7 +48,7 @@ def register(studio: Studio) -> None:
         """Count what older runs came to, a few at a time, so that filters find them."""
         counted = 1
         while counted:
-            counted = await run.io_bound(_count, studio)
+            counted = await asyncio.to_thread(_count, studio)
 
     @ui.page("/runs")
     async def runs(
@@ -80,7 +81,7 @@ def register(studio: Studio) -> None:
                     since=since, until=until, ended=cast(Ending, ended), tokens=_tokens(tokens),
                 )  # fmt: skip
                 first = (page_number(page) - 1) * COUNT
-                found = await run.io_bound(_find, studio, filters, first)
+                found = await asyncio.to_thread(_find, studio, filters, first)
             except CollegiumError as error:
                 ui.timer(0, lambda said=error: tell(said), once=True)
                 return
@@ -164,7 +165,7 @@ def _list(found: Page, query: dict[str, str]) -> None:
         with tag("div", cls="spread"):
             tag("p", f"{found.total:,} run{'s' * (found.total != 1)}", cls="dim nums")
             tag("button", "Compare the two marked", type="submit", cls="quiet")
-        with tag("div", cls="wide"), tag("table", cls="plain runs"):
+        with tag("div", cls="wide", tabindex="0"), tag("table", cls="plain runs"):
             with tag("thead"), tag("tr"):
                 for name, cls in (
                     ("", ""), ("Run", "what"), ("Model", "less"), ("Ended", ""),
