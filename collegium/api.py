@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
-from collegium.errors import CollegiumError
+from collegium.errors import BadInput, CollegiumError
 from collegium.kernel import Call, Event, Kernel, Limits, RunStore, Tool, Unparsed, Usage
 from collegium.kernel.kernel import Driver, Interceptor, OnText
-from collegium.kernel.store import default_path
+from collegium.kernel.store import Totals, default_path
 from collegium.kernel.toolbox import Toolbox
 from collegium.kernel.trace import current_run
 from collegium.models import open_model
@@ -106,6 +106,7 @@ async def arun(
     on_begin: Callable[[str, Kernel], None] | None = None,
     origin: Mapping[str, Any] | None = None,
     human: Callable[[str], Awaitable[str]] | None = None,
+    resume: str = "",
 ) -> Run:
     """Run a system on a task.
 
@@ -134,12 +135,16 @@ async def arun(
         origin: On whose behalf it runs, kept with the run; ``parent`` is the id of the run that
             asked for this one, by default the one it is started from.
         human: Answers questions to the user.
+        resume: The id of a run that was interrupted: it is gone on with, and what its trace holds
+            is neither asked nor paid for again. Everything else must be as it was.
 
     Raises:
-        BadInput: A name, parameter or limit is wrong.
+        BadInput: A name, parameter or limit is wrong, or the run to go on with is another one.
         ModelError: The model could not answer.
     """
     if isinstance(task, Item):
+        if resume:
+            raise BadInput("a run in a world cannot be gone on with: its world is gone.")
         options = {
             "model": model,
             "roles": roles,
@@ -188,7 +193,8 @@ async def arun(
     origin = {"parent": current_run.get(), **(origin or {})}
     if any(origin.values()):
         spec["origin"] = {key: value for key, value in origin.items() if value}
-    run = opened.begin("run", "", spec)
+    run = _again(opened, resume, spec) if resume else opened.begin("run", "", spec)
+    journal = opened.attempts(run, system, task.id) if resume else ()
     sinks = [opened.sink(run, system, task.id)]
     if on_event:
         sinks.append(on_event)
@@ -201,6 +207,7 @@ async def arun(
         drivers=drivers,
         sinks=sinks,
         cache=opened if cache else None,
+        journal=journal,
         on_text=on_text,
         human=human,
     )
@@ -208,17 +215,23 @@ async def arun(
         guarding.bind(kernel, task.text)
     if on_begin is not None:
         on_begin(run, kernel)
-    status = "interrupted"
+    status, answered, limited = "interrupted", "", ""
     outside = current_run.set(run)
     try:
         solved = await solve(chosen, task, kernel, parameters)
-        status = "done"
+        from collegium.bench.jobs import answer_text
+
+        status, limited = "done", solved.limited
+        answered = answer_text(solved.result.answer)
     except CollegiumError:
         status = "failed"
         raise
     finally:
         current_run.reset(outside)
-        opened.finish(run, status)
+        spent = kernel.meter
+        opened.finish(
+            run, status, Totals(answered, limited, spent.calls, spent.usage, spent.seconds)
+        )
         if opened is not store:
             opened.close()
     return Run(
@@ -234,6 +247,24 @@ async def arun(
         blocked=guarding.refusals if guarding else (),
         policy_changes=guarding.changes if guarding else (),
     )
+
+
+def _again(store: RunStore, run: str, spec: Mapping[str, Any]) -> str:
+    """Take up an interrupted run; gives its id.
+
+    Raises:
+        UnknownName: There is no such run.
+        BadInput: It is done, or was of another system, task, model, seed or policy.
+    """
+    row = store.run(run)
+    if row.kind != "run" or row.status not in ("interrupted", "failed"):
+        raise BadInput(f"run {row.id} is {row.status}: only an interrupted run is gone on with.")
+    asked = msgspec.json.decode(msgspec.json.encode(spec))
+    for name in asked.keys() | row.spec.keys():
+        if name != "origin" and asked.get(name) != row.spec.get(name):
+            raise BadInput(f"run {row.id} was of another {name}; to go on, ask for the same.")
+    store.finish(row.id, "running")
+    return row.id
 
 
 async def _placed_run(

@@ -15,6 +15,7 @@ import typer
 from typer.core import TyperGroup
 
 from collegium.commands.app import apps
+from collegium.commands.digest import digest
 from collegium.commands.ecosystem import ecosystem
 from collegium.commands.group import Commands
 from collegium.commands.guard import guards
@@ -61,6 +62,7 @@ app.add_typer(interop, name="interop", rich_help_panel=LOOK)
 app.add_typer(registries, name="registry", rich_help_panel=LOOK)
 app.add_typer(optimise, name="optimise", rich_help_panel=LOOK)
 app.command(rich_help_panel=LOOK)(ecosystem)
+app.command(rich_help_panel=LOOK)(digest)
 
 Json = Annotated[bool, typer.Option("--json", metavar="", help="Print JSON.")]
 Model = Annotated[
@@ -423,6 +425,38 @@ def serve(
 
 
 @app.command(rich_help_panel=TRY)
+def studio(
+    host: Host = "127.0.0.1",
+    port: Port = 8080,
+    token_file: TokenFile = None,
+    model: Model = "local",
+    role: Roles = None,
+    policy: PolicyFile = None,
+    policies: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Open and save policies in this folder.")
+    ] = None,
+    browser: Annotated[
+        bool, typer.Option("--browser/--no-browser", metavar="", help="Open a browser.")
+    ] = True,
+) -> None:
+    """Open the web interface: read papers, run them, compare, see what agents did."""
+    from collegium.commands.studio import open_studio
+    from collegium.kernel import Limits
+
+    open_studio(
+        host=host,
+        port=port,
+        token_file=token_file,
+        model=model,
+        roles=role or [],
+        policy=policy,
+        policies=policies,
+        limits=Limits(),
+        browser=browser,
+    )
+
+
+@app.command(rich_help_panel=TRY)
 def call(
     url: Annotated[
         str,
@@ -503,12 +537,26 @@ def trace(
     task: Annotated[
         str | None, typer.Option(metavar="TASK", help="Only this question of a comparison.")
     ] = None,
+    diff: Annotated[
+        str | None, typer.Option(metavar="RUN|FILE", help="What this second run did differently.")
+    ] = None,
+    html: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the run as one page to share.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Read what a run did, call by call; without a run, list the last ones."""
     from collegium.commands.trace import Filters, list_runs, trace
 
-    if run is None:
+    if diff is not None or html is not None:
+        from collegium.commands.trace_more import print_diff, save_page
+
+        filters = Filters(agent, kind, system, task)
+        if diff is not None:
+            print_diff(run, diff, filters, as_json)
+        if html is not None:
+            save_page(run, html)
+    elif run is None:
         list_runs(as_json)
     else:
         trace(run, Filters(agent, kind, system, task), as_json)

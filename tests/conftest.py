@@ -39,6 +39,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="run only the tests that replay recorded replies, and record these anew",
     )
+    parser.addoption(
+        "--write-screenshots",
+        action="store_true",
+        help="write the pictures of the studio that the documentation shows",
+    )
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

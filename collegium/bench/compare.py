@@ -19,6 +19,7 @@ from collegium.bench.summary import pair, rank, system_row
 from collegium.errors import BadInput, CollegiumError
 from collegium.guard import Compiled, Guarding, Policy, run_limits
 from collegium.kernel import Event, Limits, RunStore, Scheduler, Tool
+from collegium.kernel.history import counted
 from collegium.kernel.scheduler import parse_scheduler
 from collegium.models import open_model
 from collegium.models.model import Model
@@ -257,7 +258,7 @@ async def compare(
         status = "interrupted" if done else "failed"
         raise
     finally:
-        store.finish(run, status)
+        store.finish(run, status, counted(store, run, "compare"))
     report = summarise(
         planned, run, store.run(run).created, done, curve, command, perf_counter() - began
     )

@@ -111,8 +111,8 @@ def render(report: Report, traces: Traces, *, transcript_bytes: int = TRANSCRIPT
     questions = _questions(report, rows, traces, transcript_bytes)
     marks = [m for q in questions for m in q.marks]
     plots, plots_missing = _plots(report, rows)
-    script = _source("script.html.j2")
-    return _template("report.html.j2").render(
+    script = source("script.html.j2")
+    return template("report.html.j2").render(
         report=report,
         verdict=_headline(report.verdict),
         rows=rows,
@@ -135,7 +135,7 @@ def render(report: Report, traces: Traces, *, transcript_bytes: int = TRANSCRIPT
         colours=COLOURS,
         left_out=sum(m.left_out for m in marks),
         transcripts=sum(m.left_out or bool(m.transcript) for m in marks),
-        style=Markup(_source("style.html.j2")),
+        style=Markup(source("style.html.j2")),
         script=Markup(script),
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
     )
@@ -155,7 +155,7 @@ def report_snippet(report: Report) -> str:
         ]
         for r in ordered(report)
     ]
-    return _template("snippet.html.j2").render(
+    return template("snippet.html.j2").render(
         title=f"{report.benchmark} ({report.split}), {report.model}, seed {report.seed}",
         text=report.verdict,
         head=["system", "accuracy (95%)", "right", "tokens/task", "calls/task", "s/task", "money"],
@@ -171,7 +171,7 @@ def run_snippet(answer: str, bill: Mapping[str, object]) -> str:
         bill: What to list below it (system, model, tokens, seconds ...), in order.
     """
     rows = [[name, str(value)] for name, value in bill.items()]
-    return _template("snippet.html.j2").render(title="", text=answer, head=[], rows=rows)
+    return template("snippet.html.j2").render(title="", text=answer, head=[], rows=rows)
 
 
 def ordered(report: Report) -> list[SystemRow]:
@@ -187,7 +187,7 @@ def _questions(
     by_task: dict[str, dict[str, Outcome]] = {}
     for o in report.outcomes:
         by_task.setdefault(o.task, {})[o.system] = o
-    transcript = _template("transcript.html.j2")
+    transcript = template("transcript.html.j2")
     questions: list[Question] = []
     for number, (task, found) in enumerate(by_task.items(), 1):
         marks: list[Mark] = []
@@ -210,7 +210,7 @@ def _questions(
                     transcript=Markup(text),
                     left_out=bool(events) and outcome is not None and not text,
                     events=len(events),
-                    **_state(outcome),
+                    **as_mark(outcome),
                 )
             )
         first = next(iter(found.values()))
@@ -228,7 +228,7 @@ def _questions(
     return questions
 
 
-def _state(outcome: Outcome | None) -> dict[str, str]:
+def as_mark(outcome: Outcome | None) -> dict[str, str]:
     """How an outcome is shown; the first that applies of what may have happened to it."""
     if outcome is None:
         return {"state": "absent", "sign": "·", "words": "not run"}
@@ -345,12 +345,12 @@ def _environment() -> jinja2.Environment:
     return environment
 
 
-def _template(name: str) -> jinja2.Template:
+def template(name: str) -> jinja2.Template:
     """A compiled template."""
     return _environment().get_template(name)
 
 
-def _source(name: str) -> str:
+def source(name: str) -> str:
     """A file of the templates folder as it stands."""
     environment = _environment()
     assert environment.loader is not None

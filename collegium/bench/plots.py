@@ -105,7 +105,7 @@ def cost_plot(rows: Sequence[SystemRow]) -> str:
     # picture; points far apart have room for them, towards the middle.
     crowded = len(rows) > 4 or max(spends) < 2 * min(spends)
     lift = 0 if crowded else 4  # off the line that joins the front
-    heights = _apart([100 * r.accuracy + lift for r in rows], gap=min(7.5, 100 / len(rows)))
+    heights = apart([100 * r.accuracy + lift for r in rows], gap=min(7.5, 100 / len(rows)))
     for i, x in enumerate(spends):
         colour = _system_colour(i)
         text: dict[str, Any] = {
@@ -203,7 +203,7 @@ def _plain_ticks(axes: Any, low: float, high: float) -> None:
     axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:,.0f}"))
 
 
-def _apart(heights: Sequence[float], gap: float) -> list[float]:
+def apart(heights: Sequence[float], gap: float) -> list[float]:
     """Move heights on a scale of 0..100 until they are ``gap`` apart, by as little as it takes."""
     order = sorted(range(len(heights)), key=heights.__getitem__)
     placed = list(heights)

@@ -19,6 +19,7 @@ from collegium.guard import Compiled, Policy, load_policy
 from collegium.guard.decide import RuleTried, written
 from collegium.guard.generate import PROFILE, Provenance, generate, provenance
 from collegium.guard.policy import Rule
+from collegium.guard.review import read_call, review
 from collegium.kernel import Kernel, ToolSpec, atomic
 
 NO_ANALYSIS = "Overlaps, dead rules and types were not looked at: that needs the extra 'guard'."
@@ -68,36 +69,14 @@ def check_policy(file: Path, tools: str | None, as_json: bool) -> None:
 
 def findings(policy: Policy, tools: Sequence[ToolSpec] | None) -> list[dict[str, Any]] | None:
     """What the analysis has against a policy; None where there is no analysis."""
-    from collegium.guard import analysis
-
-    found: list[dict[str, Any]] = []
     try:
-        for one in analysis.typecheck(policy, tools or ()):
-            # without the tools, only what can be said without them
-            if tools is None and one.kind in ("unknown tool", "unknown argument"):
-                continue
-            where = _where(one.tool, one.rule, one.argument)
-            found.append({"kind": one.kind, "message": f"{where}: {one.message}", "detail": one})
-        for one in analysis.overlaps(policy):
-            if not one.conflict and not one.reason:
-                continue  # two rules that do the same may well meet
-            shown = f"not decided: {one.reason}" if one.reason else written(one.witness)
-            message = (
-                f"{one.tool}, rules {one.first} ({one.effects[0]}) and {one.second} "
-                f"({one.effects[1]}): both meet {one.argument}, e.g. {shown}"
-            )
-            found.append({"kind": "overlap", "message": message, "detail": one})
-        for one in analysis.unreachable(policy):
-            why = "no call meets it" if one.contradictory else "rules before it decide its calls"
-            message = f"{one.tool}, rule {one.number} never decides: {why}."
-            found.append({"kind": "unreachable", "message": message, "detail": one})
+        return [
+            {"kind": one.kind, "message": one.message, "detail": one.detail}
+            for one in review(policy, tools)
+            if one.doubtful
+        ]
     except MissingExtra:
         return None
-    return found
-
-
-def _where(tool: str, rule: int, argument: str) -> str:
-    return ", ".join([tool, *([f"rule {rule}"] if rule else []), *([argument] if argument else [])])
 
 
 def explain_call(file: Path, call: str, as_json: bool) -> None:
@@ -141,22 +120,6 @@ def print_tried(one: RuleTried, out: Any) -> None:
             verdict = f"left out, which {one.rule.missing}"
         line = f"    {argument}: {written(one.rule.when[argument])}  {verdict}"
         out.print(Text(clean(line)), soft_wrap=True)
-
-
-def read_call(text: str) -> tuple[str, dict[str, Any]]:
-    """A call as users write it: the tool, and its arguments as JSON.
-
-    Raises:
-        BadInput: It is not that.
-    """
-    name, _, rest = text.strip().partition(" ")
-    try:
-        arguments = msgspec.json.decode(rest or "{}")
-    except msgspec.MsgspecError as error:
-        raise BadInput(f"the arguments of {text!r} are not JSON: {error}.") from None
-    if not name or not isinstance(arguments, dict):
-        raise BadInput("""a call is a tool and a JSON object: 'send_money {"amount": 5}'.""")
-    return name, arguments
 
 
 def generate_policy(

@@ -103,6 +103,23 @@ def parse_policy(text: str, name: str = "policy") -> Policy:
     return msgspec.structs.replace(policy, tools=tools, specs=tuple(entries))
 
 
+def rule_lines(text: str) -> dict[tuple[str, int], int]:
+    """On which line every rule stands, by its tool and number; of JSON it is not known.
+
+    Args:
+        text: A policy, as :func:`parse_policy` reads it.
+
+    Raises:
+        PolicyError: It cannot be read.
+        MissingExtra: ``pyyaml`` is not installed.
+    """
+    return {
+        (str(place[1]), int(place[2]) + 1): line
+        for place, line in _read(text, "policy")[1].items()
+        if len(place) == 3 and place[0] == "tools" and isinstance(place[2], int)
+    }
+
+
 def check_order(spec: SpecEntry) -> None:
     """Make sure that a formula can be read, and satisfied, over its labels.
 

