@@ -503,12 +503,18 @@ def trace(
     task: Annotated[
         str | None, typer.Option(metavar="TASK", help="Only this question of a comparison.")
     ] = None,
+    inspect: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write it as a log of Inspect AI (.eval) instead."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Read what a run did, call by call; without a run, list the last ones."""
-    from collegium.commands.trace import Filters, list_runs, trace
+    from collegium.commands.trace import Filters, list_runs, trace, write_inspect
 
-    if run is None:
+    if inspect is not None:
+        write_inspect(run or "last", Filters(agent, kind, system, task), inspect, as_json)
+    elif run is None:
         list_runs(as_json)
     else:
         trace(run, Filters(agent, kind, system, task), as_json)
