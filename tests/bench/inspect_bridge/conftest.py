@@ -129,7 +129,7 @@ def solver(request):
     """Works out sums, knows capitals, says words backwards; grades what it is asked to grade."""
     text = "\\n".join(m.text for m in request.messages if m.role != "system")
     if "[BEGIN DATA]" in text:
-        return "GRADE: C" if "BETA GAMMA" in text else "GRADE: I"
+        return "GRADE: C" if "[Submission]: BETA GAMMA" in text else "GRADE: I"
     if text.startswith("is it"):
         return "GRADE: C" if "BETA GAMMA" in text else "GRADE: I"
     sums = re.findall(r"What is (\\d+) ([-+*]) (\\d+)", text)

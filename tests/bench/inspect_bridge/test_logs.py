@@ -47,7 +47,7 @@ def test_a_comparison_is_a_log_for_each_system(home, task, model) -> None:
     assert log.eval.solver_args["agents"] == 2
     assert log.results.scores[0].metrics["accuracy"].value == 1.0
     store = RunStore(home / "runs.db")
-    run = store.run("last") if False else store.runs(1)[0]
+    run = store.runs(1)[0]
     events = [(s, t, e) for s, t, e in store.events(run.id) if s.startswith("mad")]
     store.close()
     assert log.eval.run_id == run.id

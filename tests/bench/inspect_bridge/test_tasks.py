@@ -35,8 +35,7 @@ def test_numbers_are_asked_for_where_the_scorer_compares_them(task) -> None:
 def test_splits_and_seeds_are_those_of_other_files(task) -> None:
     name = f"inspect:{task('sums')}"
     every = {i.task.id for i in load(name, split="all").items}
-    test = {i.task.id for i in load(name, split="test").items}
-    assert test < every or test == every
+    assert every == {"five", "six", "fifty"}
     assert len(load(name, split="all", limit=2).items) == 2
     assert load(name, split="all").fingerprint == load(name, split="all").fingerprint
     with pytest.raises(BadInput, match="no split 'train'"):
@@ -74,7 +73,7 @@ def test_the_scorer_belongs_to_the_fingerprint(task) -> None:
 
 def test_a_grader_is_named_with_the_benchmark(task, model) -> None:
     name = f"inspect:{task('graded')}"
-    with pytest.raises(BadInput, match="graded by a model .model_graded_qa.; say which"):
+    with pytest.raises(BadInput, match=r"graded by a model \(model_graded_qa\); say"):
         load(name, split="all")
     (item,) = load(f"{name}:grader={model('solver')}", split="all").items
     assert judge(item, "BETA GAMMA").correct
