@@ -25,6 +25,7 @@ from collegium.protocols.messages import RUN_HEADER
 from collegium.protocols.running import Running
 
 try:
+    from starlette.exceptions import HTTPException
     from starlette.requests import Request
     from starlette.responses import Response
 except ImportError:
@@ -183,17 +184,28 @@ def is_loopback(host: str) -> bool:
 
 def refusal(error: Exception) -> Json:
     """An error as a reply; the shape is what clients of several protocols understand."""
-    status = status_of(error)
+    headers = {"www-authenticate": "Bearer"} if isinstance(error, Unauthorised) else None
+    return _told(status_of(error), sentence_of(error), headers)
+
+
+async def unanswered(_: Request, error: Exception) -> Json:
+    """The reply where no route is, or none for the method."""
+    assert isinstance(error, HTTPException)
+    message = {404: "there is nothing here.", 405: "this cannot be done here by that method."}
+    return _told(
+        error.status_code, message.get(error.status_code, error.detail), dict(error.headers or {})
+    )
+
+
+def _told(status: int, message: str, headers: Mapping[str, str] | None) -> Json:
     kind = {401: "authentication_error", 429: "insufficient_quota", 404: "not_found"}.get(
         status, "server_error" if status >= 500 else "invalid_request_error"
     )
-    message = sentence_of(error)
     body = {
         "error": {"message": message, "type": kind, "param": None, "code": kind},
         "code": "not_found" if status == 404 else "invalid_input" if status < 500 else kind,
         "message": message,
     }
-    headers = {"www-authenticate": "Bearer"} if status == 401 else None
     return Json(body, status_code=status, headers=headers)
 
 

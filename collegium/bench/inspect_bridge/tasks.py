@@ -13,6 +13,7 @@ import functools
 import math
 from collections.abc import Sequence
 from contextvars import copy_context
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -119,10 +120,11 @@ def loaded(name: str) -> inspect_ai.Task:
         BadInput: There is none, or several.
     """
     # Inspect's public functions run tasks by name, but none hands one out.
-    from inspect_ai._eval.loader import load_tasks
+    from inspect_ai._eval.loader import create_file_tasks, load_tasks
 
+    file = Path(name)
     try:
-        tasks = load_tasks([name])
+        tasks = create_file_tasks(file.absolute()) if file.is_file() else load_tasks([name])
     except Exception as error:  # a file of somebody else's may fail with anything
         raise BadInput(f"cannot load the Inspect task {name}: {_said(error)}.") from None
     if len(tasks) != 1:
