@@ -12,12 +12,13 @@ from typing import Any, Literal
 import msgspec
 
 from collegium.errors import BadInput, missing_extra
+from collegium.hosts import is_loopback
 from collegium.kernel.store import default_path
 from collegium.protocols.clients import Clients
 from collegium.protocols.hub import Hub
 from collegium.protocols.openapi import PATH as OPENAPI
 from collegium.protocols.openapi import describe
-from collegium.protocols.web import MOST_BYTES, Gate, Json, is_loopback, unanswered
+from collegium.protocols.web import MOST_BYTES, Gate, Json, unanswered
 
 PAPER = "interop"
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, MutableMapping
 from contextlib import suppress
-from ipaddress import ip_address
 from typing import Any
 
 import msgspec
@@ -19,6 +18,7 @@ from collegium.errors import (
     UnknownName,
     missing_extra,
 )
+from collegium.hosts import foreign_name
 from collegium.protocols.clients import Client, Clients, QuotaExceeded, Unauthorised
 from collegium.protocols.hub import Busy, log_bug
 from collegium.protocols.messages import RUN_HEADER
@@ -140,11 +140,8 @@ class Gate:
         """Refuse a page of another site that talks to this machine through a browser here."""
         if not self._loopback or self._clients.wants_token:
             return
-        host = headers.get("host", "")
-        origin = headers.get("origin", "")
-        for name in filter(None, (host, origin.partition("://")[2])):
-            if not is_loopback(name.rpartition(":")[0] if _has_port(name) else name):
-                raise Denied(f"this server answers on this machine alone, not as {name!r}.")
+        if name := foreign_name(headers):
+            raise Denied(f"this server answers on this machine alone, not as {name!r}.")
 
     def _measured(self, headers: Mapping[str, str], receive: Receive) -> Receive:
         length = headers.get("content-length", "")
@@ -164,22 +161,6 @@ class Gate:
 
     def _too_large(self) -> TooLarge:
         return TooLarge(f"a request may have {self._most:,} bytes at most.")
-
-
-def _has_port(name: str) -> bool:
-    host, colon, port = name.rpartition(":")
-    return bool(colon and port.isdecimal() and (":" not in host or host.endswith("]")))
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host name means this machine and cannot be reached from another."""
-    host = host.strip("[]")
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def refusal(error: Exception) -> Json:

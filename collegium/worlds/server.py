@@ -21,12 +21,14 @@ import contextlib
 import hmac
 import itertools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from collegium.errors import BadInput, CollegiumError, missing_extra
+from collegium.hosts import foreign_name, is_loopback
 from collegium.worlds.play import Playable, Turn, form, playable
 from collegium.worlds.text import Kind
 
@@ -36,7 +38,9 @@ if TYPE_CHECKING:
 
 PAPER = "agentgym"
 
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
+LEAST_TOKEN = 16
+"""Fewest characters of a token: a shorter one can be guessed."""
+
 BODY = 1_000_000
 """Bytes of a request that are read."""
 
@@ -244,7 +248,8 @@ def world_app(server: WorldServer, *, token: str | None = None) -> Starlette:
 
     Args:
         server: What is served.
-        token: Asked for as ``Authorization: Bearer TOKEN``; None: nobody is asked.
+        token: Asked for as ``Authorization: Bearer TOKEN``; None: nobody is asked, and it answers
+            to names of this machine alone, so that no web page that is open here can reach it.
 
     Raises:
         MissingExtra: Starlette is not installed.
@@ -262,12 +267,7 @@ def world_app(server: WorldServer, *, token: str | None = None) -> Starlette:
     def route(work: Callable[[Request], Any]) -> Callable[[Request], Any]:
         async def answered(request: Request) -> Response:
             try:
-                if token is not None:
-                    given = request.headers.get("authorization", "")
-                    if not hmac.compare_digest(given.encode(), f"Bearer {token}".encode()):
-                        raise Refused(
-                            401, "this server asks for its token (Authorization: Bearer)."
-                        )
+                admit(request.headers, token)
                 return answer(200, await work(request))
             except Refused as refusal:
                 server.metrics.refused += refusal.status < 500
@@ -313,6 +313,25 @@ def world_app(server: WorldServer, *, token: str | None = None) -> Starlette:
     )
 
 
+def admit(headers: Mapping[str, str], token: str | None) -> None:
+    """Let a request in, or say why not.
+
+    Args:
+        headers: Of the request.
+        token: What has to be known; None: the names it uses must mean this machine.
+
+    Raises:
+        Refused: The token is wrong, or a name is another machine's.
+    """
+    if token is None:
+        if name := foreign_name(headers):
+            raise Refused(403, f"this server answers on this machine alone, not as {name!r}.")
+        return
+    given = headers.get("authorization", "")
+    if not hmac.compare_digest(given.encode(), f"Bearer {token}".encode()):
+        raise Refused(401, "this server asks for its token (Authorization: Bearer).")
+
+
 async def read_body(request: Request) -> dict[str, Any]:
     """The JSON object of a request; nothing at all is an empty one.
 
@@ -345,11 +364,34 @@ def require_token(host: str, token: str | None) -> None:
     Raises:
         BadInput: There is none.
     """
-    if host not in LOOPBACK and not token:
+    if not is_loopback(host) and not token:
         raise BadInput(
-            f"listening on {host} lets others in, so a token is needed: --token TEXT, or listen "
-            "on 127.0.0.1."
+            f"listening on {host} lets others in, so a token is needed: write one into a file and "
+            "give it with --token-file FILE, or listen on 127.0.0.1."
         )
+
+
+def read_token(file: Path) -> str:
+    """The token in a file, alone on a line; ``#`` begins a comment.
+
+    A token on the command line could be read by everybody on the machine.
+
+    Raises:
+        BadInput: The file cannot be read, or does not hold one token that is long enough.
+    """
+    try:
+        text = file.expanduser().read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
+        raise BadInput(f"cannot read the token file {file}: {reason}.") from None
+    words = [word for line in text.splitlines() for word in line.partition("#")[0].split()]
+    if len(words) != 1:
+        raise BadInput(f"{file} must hold one token, and it holds {len(words)}.")
+    if len(words[0]) < LEAST_TOKEN:
+        raise BadInput(
+            f"the token in {file} is shorter than {LEAST_TOKEN} characters and could be guessed."
+        )
+    return words[0]
 
 
 def _turn(turn: Turn) -> dict[str, Any]:
