@@ -106,8 +106,9 @@ def serve(
 
     from collegium.commands.show import console
     from collegium.errors import BadInput
-    from collegium.worlds.server import ServeLimits, read_token, require_token
-    from collegium.worlds.server import serve as serve_
+    from collegium.worlds.server import ServeLimits
+    from collegium.worlds.serving import read_token, require_token
+    from collegium.worlds.serving import serve as serve_
     from collegium.worlds.text import kind
 
     if worlds_at_once < 1 or not idle > 0:

@@ -43,7 +43,7 @@ def test_the_package_itself_brings_in_nothing() -> None:
         "import collegium.models",
         "import collegium.apps",
         "import collegium.worlds.text; collegium.worlds.text.kinds()",
-        "import collegium.worlds.gym, collegium.worlds.zoo, collegium.worlds.server",
+        "import collegium.worlds.gym, collegium.worlds.zoo, collegium.worlds.server, collegium.worlds.serving",
         "import collegium.worlds.folder",
         "import collegium.guard",
         "import collegium.guard.analysis",

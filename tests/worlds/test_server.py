@@ -22,14 +22,8 @@ from collegium.errors import BadInput
 from collegium.tasks.task import Score
 from collegium.worlds.client import WorldClient, WorldFailed, read_action
 from collegium.worlds.play import Turn
-from collegium.worlds.server import (
-    ServeLimits,
-    WorldServer,
-    read_token,
-    require_token,
-    serve,
-    world_app,
-)
+from collegium.worlds.server import ServeLimits, WorldServer
+from collegium.worlds.serving import read_token, require_token, serve, world_app
 from collegium.worlds.text import Kind, Stateful, kind
 from collegium.worlds.text.textcraft import BOOKS, goals, plan
 
