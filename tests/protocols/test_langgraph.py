@@ -53,8 +53,9 @@ def team(scripts: Path, store: RunStore, system: str = "direct", script: str = "
 async def test_a_node_answers_and_its_run_is_kept(scripts, store) -> None:
     made = graph(State, team(scripts, store, "mad", agents=2, rounds=2))
     end = await made.ainvoke({"question": "gamma beta alpha"})
-    assert end["bill"]["calls"] == 4 and end["bill"]["limited"] == ""
     row = store.run(end["bill"]["run"])
+    kinds = [e.kind for _, _, e in store.events(row.id)]
+    assert end["bill"]["calls"] == kinds.count("generate") >= 4 and end["bill"]["limited"] == ""
     assert (row.status, row.spec["origin"]) == ("done", {"protocol": "langgraph"})
     assert row.spec["parameters"]["agents"] == 2
     spent = sum(e.usage.tokens for _, _, e in store.events(row.id))
