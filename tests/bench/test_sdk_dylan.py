@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
-for name in ("openai", "mcp", "a2a", "starlette"):
-    pytest.importorskip(name)
+pytest.importorskip("openai")
+pytest.importorskip("mcp")
+pytest.importorskip("a2a")
+pytest.importorskip("starlette")
 
 from collegium.bench.sdk_dylan import CLIENTS, main, measure
 
