@@ -122,7 +122,7 @@ async def run_sample(
     models = {"": InspectModel(driver)}
     for role, bound in model_roles().items():
         models[role] = InspectModel(bound[0] if isinstance(bound, list) else bound)
-    base = driver.config.seed
+    base = _seed(driver)
     kernel = Kernel(
         models,
         seed=None if base is None else task_seed(base, identity),
@@ -137,6 +137,14 @@ async def run_sample(
         _leave(state, Solved(kept, "a limit of Inspect's"), kernel, task, options, driver.name)
         raise
     return _leave(state, solved, kernel, task, options, driver.name)
+
+
+def _seed(driver: Any) -> int | None:
+    """The seed that the evaluation was given: the model's own, or that of all its models."""
+    from inspect_ai.model._generate_config import active_generate_config
+
+    own = driver.config.seed
+    return own if own is not None else active_generate_config().seed
 
 
 def _leave(

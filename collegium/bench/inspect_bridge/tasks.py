@@ -286,6 +286,8 @@ async def _all_scores(
     found: list[tuple[str, TheirScore]] = []
     for scorer in of.scorer or ():
         name = _scorer_name(scorer)
+        if before := sum(n.partition("-")[0] == name for n, _ in found):
+            name = f"{name}-{before + 1}"
         state = state_of(sample, answer, form_of(scorer))
         try:
             score = await scorer(state, Target(sample.target))

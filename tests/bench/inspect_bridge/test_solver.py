@@ -145,6 +145,19 @@ def test_roles_of_inspect_are_roles_here(tmp_path, task, model) -> None:
     assert log.samples[0].output.completion == "12"
 
 
+def test_the_seed_of_an_evaluation_is_that_of_its_runs(tmp_path, task) -> None:
+    def seeds(seed: int | None) -> list[int | None]:
+        log = evaluated(
+            tmp_path, task("sums"), SOLVERS["self-consistency"](samples=2), "mockllm/model",
+            **({} if seed is None else {"seed": seed}),
+        )  # fmt: skip
+        return [e.config.seed for s in log.samples for e in told(s, "model")]
+
+    assert len(set(seeds(5))) == len(seeds(5)) >= 6 and None not in seeds(5)
+    assert seeds(5) == seeds(5) != seeds(6)
+    assert set(seeds(None)) == {None}
+
+
 def test_what_a_system_cannot_read_is_refused() -> None:
     from inspect_ai.model import ChatMessageUser, ContentAudio, ContentImage, ContentText
 

@@ -57,7 +57,7 @@ def test_every_scorer_is_shown_the_answer_in_its_form(task) -> None:
     (item,) = load(f"inspect:{task('words')}", split="all").items
     good = judge(item, "BETA GAMMA")
     assert good.correct
-    assert set(good.facts) == {"exact", "f1", "answer", "pattern"}
+    assert set(good.facts) == {"exact", "f1", "answer", "pattern", "pattern-2"}
     assert all(good.facts.values())
     part = judge(item, "BETA")
     assert not part.correct and 0 < part.facts["f1"] < 1 and not part.facts["exact"]
