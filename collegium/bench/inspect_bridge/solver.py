@@ -7,15 +7,19 @@ limit of Inspect's ends the sample as usual; what the system had kept by then is
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
 from typing import Any, get_args
 
 import msgspec
 
 from collegium.bench.inspect_bridge.model import PREFIX, InspectModel
 from collegium.bench.inspect_bridge.samples import kind_of, put_answer, task_of
+from collegium.bench.inspect_bridge.tools import our_tools
 from collegium.bench.jobs import task_seed
 from collegium.errors import BadInput, CollegiumError, missing_extra, unknown_name
 from collegium.kernel import Event, Generate, Kernel
+from collegium.kernel.calls import UseTool
 from collegium.kernel.trace import plain
 from collegium.systems import Result, System, systems
 from collegium.systems.solve import Solved, solve
@@ -118,6 +122,8 @@ async def run_sample(
         choices=[choice.value for choice in state.choices],
         answer=given or kind_of([c.value for c in state.choices], list(state.target)),
     )
+    tools = our_tools(state.tools)
+    task = msgspec.structs.replace(task, tools=tuple(t.spec.name for t in tools))
     driver = get_model(f"{PREFIX}{options.model}") if options.model else get_model()
     models = {"": InspectModel(driver)}
     for role, bound in model_roles().items():
@@ -125,8 +131,9 @@ async def run_sample(
     base = _seed(driver)
     kernel = Kernel(
         models,
+        tools=tools,
         seed=None if base is None else task_seed(base, identity),
-        sinks=[_told],
+        sinks=[partial(_told, task.tools)],
         name=identity,
     )
     try:
@@ -166,9 +173,10 @@ def _leave(
     return put_answer(state, solved.result.answer, options.completion, model)
 
 
-def _told(event: Event) -> None:
-    """Put into Inspect's transcript what is not a model call, which it has already."""
-    if isinstance(event.call, Generate):
+def _told(tools: Sequence[str], event: Event) -> None:
+    """Put into Inspect's transcript what it has not already: model calls and its own tools."""
+    call = event.call
+    if isinstance(call, Generate) or (isinstance(call, UseTool) and call.tool in tools):
         return
     told: dict[str, Any] = {"kind": event.kind, **msgspec.to_builtins(event.call, enc_hook=repr)}
     told.pop("type", None)

@@ -145,6 +145,39 @@ def test_roles_of_inspect_are_roles_here(tmp_path, task, model) -> None:
     assert log.samples[0].output.completion == "12"
 
 
+def test_tools_put_up_before_are_the_systems_tools(tmp_path, folder, model) -> None:
+    from inspect_ai import Task
+    from inspect_ai.dataset import Sample
+    from inspect_ai.scorer import match
+    from inspect_ai.solver import use_tools
+    from inspect_ai.tool import tool
+
+    @tool
+    def calculator():
+        async def execute(expression: str) -> str:
+            """Work out an expression.
+
+            Args:
+                expression: Such as 2 + 2.
+            """
+            left, right = expression.split(" * ")
+            return str(int(left) * int(right))
+
+        return execute
+
+    made = Task(
+        dataset=[Sample(input="What is 6 * 7?", target="42")],
+        solver=[use_tools(calculator()), SOLVERS["tool-calling"](model=model("caller"))],
+        scorer=match(numeric=True),
+    )
+    (log,) = inspect_ai.eval(made, model="mockllm/model", log_dir=str(tmp_path), display="none")
+    (sample,) = log.samples
+    assert sample.scores["match"].value == "C", sample.error
+    (used,) = told(sample, "tool")  # logged once, by Inspect
+    assert (used.function, used.result) == ("calculator", "42")
+    assert not [e for e in told(sample, "info") if e.data.get("kind") == "use-tool"]
+
+
 def test_the_seed_of_an_evaluation_is_that_of_its_runs(tmp_path, task) -> None:
     def seeds(seed: int | None) -> list[int | None]:
         log = evaluated(
