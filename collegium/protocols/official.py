@@ -31,7 +31,9 @@ def official_servers() -> dict[str, AbstractAsyncContextManager[str]]:
 
 
 def _mcp_client(here: Ground) -> dict[str, Check]:
+    import httpx2
     import mcp
+    from mcp.client.streamable_http import streamable_http_client as wire
 
     from collegium.protocols.matrix import begun, stopped, turned_away
 
@@ -73,8 +75,17 @@ def _mcp_client(here: Ground) -> dict[str, Check]:
         assert here.store.run(run).spec["origin"]["parent"] == "run-of-the-matrix"
 
     async def listed() -> None:
-        async with mcp.Client(f"{here.guarded}/mcp") as client:
-            await client.list_tools()
+        statuses: list[int] = []  # the package does not say which it was
+
+        async def seen(response: Any) -> None:
+            statuses.append(response.status_code)
+
+        http = httpx2.AsyncClient(event_hooks={"response": [seen]})
+        try:
+            async with http, mcp.Client(wire(f"{here.guarded}/mcp", http_client=http)) as client:
+                await client.list_tools()
+        except Exception as error:
+            raise RuntimeError(f"the server answered with {statuses}") from error
 
     async def stranger() -> None:
         await turned_away(here.store, listed())
