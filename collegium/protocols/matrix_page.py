@@ -45,7 +45,7 @@ def as_page(found: Matrix) -> str:
         "",
         *(f"- **{name}**: {what}." for name, what in MEANINGS.items()),
         "",
-        "A dash is a check that these two have nothing to do with:",
+        "A dash is a check that was not made:",
         "",
         *_notes(found, (False, None)),
     ]

@@ -101,7 +101,7 @@ async def test_a_conversation_goes_on(scripts, store) -> None:
 async def test_a_limit_holds(scripts, store) -> None:
     made = team(scripts, store, "mad", agents=2, rounds=4, limits=Limits(calls=3))
     end = await graph(State, made).ainvoke({"question": "gamma beta"})
-    assert end["bill"]["calls"] <= 3 and "calls" in end["bill"]["limited"]
+    assert end["bill"]["calls"] <= 3 and "3 generations" in end["bill"]["limited"]
 
 
 async def test_a_graph_that_is_cancelled_cancels_its_run(scripts, store) -> None:
