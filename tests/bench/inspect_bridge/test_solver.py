@@ -12,7 +12,7 @@ pytest.importorskip("inspect_ai")
 import inspect_ai
 from inspect_ai._util.error import PrerequisiteError
 from inspect_ai.log import read_eval_log
-from inspect_ai.model import ModelOutput, get_model
+from inspect_ai.model import ModelOutput, ModelUsage, get_model
 
 from collegium.bench.inspect_bridge.solver import SOLVERS
 from collegium.errors import BadInput
@@ -25,6 +25,17 @@ def evaluated(tmp_path: Path, task: str, solver: Any, model: Any, **options: Any
         task, solver=solver, model=model, log_dir=str(tmp_path), display="none", **options
     )
     return log
+
+
+def mock(text: str) -> Any:
+    """Inspect's own model for tests; by itself it counts tokens with a table from the network."""
+
+    def said(*_: Any) -> ModelOutput:
+        output = ModelOutput.from_content("mockllm", text)
+        output.usage = ModelUsage(input_tokens=10, output_tokens=5, total_tokens=15)
+        return output
+
+    return get_model("mockllm/model", custom_outputs=said)
 
 
 def told(sample: Any, kind: str) -> list[Any]:
@@ -84,12 +95,13 @@ def test_every_system_is_a_solver() -> None:
 
 
 def test_a_model_of_inspect_answers_by_default(tmp_path, task) -> None:
-    log = evaluated(tmp_path, task("words"), SOLVERS["direct"](), "mockllm/model")
+    log = evaluated(tmp_path, task("words"), SOLVERS["direct"](), mock("BETA GAMMA"))
     (sample,) = log.samples
     assert log.status == "success"
-    assert sample.output.completion == "Default output from mockllm/model"
+    assert sample.output.completion == "BETA GAMMA"
+    assert sample.scores["includes"].value == "C"
     assert sample.messages[-1].text == sample.output.completion
-    assert list(log.stats.model_usage) == ["mockllm/model"]
+    assert log.stats.model_usage["mockllm/model"].total_tokens == 15
     assert told(sample, "model")[0].model == "mockllm/model"
 
 
@@ -116,7 +128,7 @@ def test_how_an_answer_is_written_can_be_said(tmp_path, task, model) -> None:
 
 
 def test_system_messages_are_rules_and_turns_are_told(tmp_path, task) -> None:
-    log = evaluated(tmp_path, task("talk"), SOLVERS["direct"](), "mockllm/model")
+    log = evaluated(tmp_path, task("talk"), SOLVERS["direct"](), mock("x"))
     (call,) = told(log.samples[0], "model")
     system = call.input[0].text
     asked = call.input[-1].text
@@ -125,10 +137,13 @@ def test_system_messages_are_rules_and_turns_are_told(tmp_path, task) -> None:
 
 
 def test_a_limit_of_inspect_ends_the_run_and_what_was_kept_is_scored(tmp_path, task) -> None:
-    said = ModelOutput.from_content("mockllm", "Answer: 12")
-    mock = get_model("mockllm/model", custom_outputs=lambda *_: said.model_copy(deep=True))
     log = evaluated(
-        tmp_path, task("sums"), SOLVERS["mad"](agents=2, rounds=8), mock, turn_limit=5, limit=1
+        tmp_path,
+        task("sums"),
+        SOLVERS["mad"](agents=2, rounds=8),
+        mock("Answer: 12"),
+        turn_limit=5,
+        limit=1,
     )
     (sample,) = log.samples
     assert sample.limit is not None
@@ -181,7 +196,7 @@ def test_tools_put_up_before_are_the_systems_tools(tmp_path, folder, model) -> N
 def test_the_seed_of_an_evaluation_is_that_of_its_runs(tmp_path, task) -> None:
     def seeds(seed: int | None) -> list[int | None]:
         log = evaluated(
-            tmp_path, task("sums"), SOLVERS["self-consistency"](samples=2), "mockllm/model",
+            tmp_path, task("sums"), SOLVERS["self-consistency"](samples=2), mock("Answer: 12"),
             **({} if seed is None else {"seed": seed}),
         )  # fmt: skip
         return [e.config.seed for s in log.samples for e in told(s, "model")]
