@@ -205,7 +205,7 @@ def left(limits: Limits, ctx: RunContext[Any]) -> Limits:
     if theirs is not None and theirs.total_tokens_limit is not None:
         tokens.append(theirs.total_tokens_limit - spent.total_tokens)
     if theirs is not None and theirs.request_limit is not None:
-        calls.append(theirs.request_limit - spent.requests)
+        calls.append(theirs.request_limit - spent.requests - 1)  # one is to read the answer
     rest = {
         "tokens": min((t for t in tokens if t is not None), default=None),
         "calls": min((c for c in calls if c is not None), default=None),
