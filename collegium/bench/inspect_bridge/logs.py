@@ -330,7 +330,8 @@ def told_of(event: Event, began: datetime) -> list[Any]:
     said: Any = msgspec.to_builtins(call, enc_hook=repr)
     said = {"kind": event.kind, **{k: v for k, v in said.items() if k != "type"}}
     said |= {"error": event.error} if event.error else {"value": plain(event.value)}
-    return [InfoEvent(source=call.agent, data=said)]
+    data: Any = plain(said)
+    return [InfoEvent(source=call.agent, data=data)]
 
 
 def _model_event(event: Event, call: Generate, ended: datetime) -> ModelEvent:

@@ -143,7 +143,8 @@ def solver(request):
         found = " ".join(reversed(said.upper().split()))
     if request.schema and "answer" in request.schema.get("properties", {}):
         return json.dumps({"answer": found})
-    return f"Let me see.\\nAnswer: {found}" if "Answer:" in text else str(found)
+    worked = any("Answer:" in m.text for m in request.messages)
+    return f"Let me see.\\nAnswer: {found}" if worked else str(found)
 
 
 def wrong(request):

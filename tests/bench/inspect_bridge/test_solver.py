@@ -44,7 +44,7 @@ def told(sample: Any, kind: str) -> list[Any]:
 
 def inspect_eval(environment: dict[str, str], cwd: Path, *arguments: str) -> Any:
     """``inspect eval`` in a process of its own."""
-    program = [sys.executable, "-m", "inspect_ai", "eval", *arguments, "--display", "none"]
+    program = [sys.executable, "-m", "inspect_ai", "eval", *arguments, "--display", "plain"]
     return subprocess.run(
         program, cwd=cwd, env=environment, capture_output=True, text=True, timeout=120
     )
@@ -64,7 +64,8 @@ def test_inspect_eval_runs_an_installed_system(installed, tmp_path, task, model)
     assert log.results.scores[0].metrics["accuracy"].value == 1.0
     for sample in log.samples:
         calls = told(sample, "model")
-        assert len(calls) == sample.metadata["collegium"]["calls"] == 4  # agents times rounds
+        # agents times rounds, and a repair of each reply that states no answer
+        assert len(calls) == sample.metadata["collegium"]["calls"] >= 4
         assert sample.output.completion == sample.target
         (spent,) = sample.model_usage.values()
         assert spent.total_tokens == sample.metadata["collegium"]["tokens"] > 0
