@@ -129,7 +129,7 @@ async def through_a2a(address: str, question: str) -> Told:
                 answer = "".join(part.text for part in artifact.parts)
                 run = str(artifact.metadata["collegium/run"])
             elif event.HasField("status_update"):
-                told = event.status_update.metadata
+                told: Any = event.status_update.metadata
                 tokens = int(told["collegium/tokens"]) if "collegium/tokens" in told else tokens
     finally:
         await client.close()

@@ -28,7 +28,13 @@ from collegium.tasks.task import AnswerKind, Benchmark, Item, Score
 try:
     import inspect_ai
     from inspect_ai.dataset import Sample
-    from inspect_ai.model import ChatMessageUser, GenerateConfig, ModelName, get_model
+    from inspect_ai.model import (
+        ChatMessage,
+        ChatMessageUser,
+        GenerateConfig,
+        ModelName,
+        get_model,
+    )
     from inspect_ai.scorer import Score as TheirScore
     from inspect_ai.scorer import Scorer, Target, value_to_float
     from inspect_ai.solver import TaskState
@@ -308,7 +314,9 @@ def state_of(sample: Sample, answer: Any, form: str) -> TaskState:
         form: How an answer in words is written.
     """
     asked = sample.input
-    messages = [ChatMessageUser(content=asked)] if isinstance(asked, str) else list(asked)
+    messages: list[ChatMessage] = (
+        [ChatMessageUser(content=asked)] if isinstance(asked, str) else list(asked)
+    )
     state = TaskState(
         model=ModelName(f"{PREFIX}system"),
         sample_id=sample.id if sample.id is not None else 0,
