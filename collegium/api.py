@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collegium.bench.compare import OnOutcome
     from collegium.bench.records import Report
     from collegium.guard import Change, Policy, Refusal
+    from collegium.models.model import Model
 
 T = TypeVar("T")
 
@@ -88,7 +89,7 @@ async def arun(
     system: str,
     task: str | Task | Item,
     *,
-    model: str = "local",
+    model: str | Model = "local",
     roles: Mapping[str, str] | None = None,
     params: Mapping[str, Any] | None = None,
     answer: AnswerKind = "text",
@@ -114,7 +115,8 @@ async def arun(
         system: Name, with parameters if wished: "mad" or "mad:agents=4,rounds=2".
         task: The question, a whole :class:`Task`, or an item of a benchmark: then what comes of it
             is judged, and a world it has is opened and acted in.
-        model: The default model ("local", "local-small", "openai:...", "script:...").
+        model: The default model ("local", "local-small", "openai:...", "script:..."), or a model
+            that somebody made.
         roles: Models of particular agents or roles, by name.
         params: Hyper-parameters, in addition to those in ``system``.
         answer: Kind of answer wanted when ``task`` is a string.
@@ -178,14 +180,15 @@ async def arun(
         guarding = Guarding(policy, tools=tools, human=human)
         limits = run_limits(policy, limits)
         interceptors = [*guarding.interceptors, *interceptors]
-    names = {"": model, **(roles or {})}
-    models = {role: open_model(name, exact=exact) for role, name in names.items()}
+    named = model if isinstance(model, str) else model.name
+    models = {role: open_model(name, exact=exact) for role, name in (roles or {}).items()}
+    models[""] = open_model(model, exact=exact) if isinstance(model, str) else model
     opened = store if isinstance(store, RunStore) else RunStore(store or default_path())
     spec = {
         "system": system,
         "parameters": msgspec.to_builtins(parameters),
         "task": task.text,
-        "model": model,
+        "model": named,
         "roles": dict(roles or {}),
         "seed": seed,
         **({"policy": msgspec.to_builtins(policy)} if policy is not None else {}),
@@ -237,7 +240,7 @@ async def arun(
     return Run(
         id=run,
         system=system,
-        model=model,
+        model=named,
         result=solved.result,
         limited=solved.limited,
         calls=kernel.meter.calls,

@@ -543,12 +543,18 @@ def trace(
     html: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the run as one page to share.")
     ] = None,
+    inspect: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write it as a log of Inspect AI (.eval) instead."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Read what a run did, call by call; without a run, list the last ones."""
-    from collegium.commands.trace import Filters, list_runs, trace
+    from collegium.commands.trace import Filters, list_runs, trace, write_inspect
 
-    if diff is not None or html is not None:
+    if inspect is not None:
+        write_inspect(run or "last", Filters(agent, kind, system, task), inspect, as_json)
+    elif diff is not None or html is not None:
         from collegium.commands.trace_more import print_diff, save_page
 
         filters = Filters(agent, kind, system, task)

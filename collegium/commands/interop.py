@@ -54,7 +54,7 @@ def matrix(
         typer.Option(metavar="NAME", help="One more server: acp:http://host#agent; repeatable."),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write the table as Markdown, too.")
+        Path | None, typer.Option(metavar="FILE", help="Write what passed as a page, too.")
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -62,8 +62,8 @@ def matrix(
     from collegium.commands.show import console, print_json, writable_file
     from collegium.errors import BadInput
     from collegium.protocols.callers import open_caller
-    from collegium.protocols.matrix import as_markdown
     from collegium.protocols.matrix import matrix as run_matrix
+    from collegium.protocols.matrix_page import as_markdown, as_page
 
     if rounds < 1:
         raise BadInput(f"the number of rounds must be at least 1, not {rounds}.")
@@ -72,12 +72,11 @@ def matrix(
     if out is not None:
         writable_file(out)
     found = asyncio.run(run_matrix(rounds, agent or ()))
-    page = as_markdown(found)
     if out is not None:
-        out.write_text(page, encoding="utf-8")
+        out.write_text(as_page(found), encoding="utf-8")
     if as_json:
         print_json(found)
     else:
-        console().print(page, markup=False, soft_wrap=True)
+        console().print(as_markdown(found), markup=False, soft_wrap=True)
     if any(c.passed is False for row in found.rows for c in row.cells.values()):
         raise typer.Exit(1)

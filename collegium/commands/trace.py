@@ -87,6 +87,32 @@ def trace(run: str, filters: Filters, as_json: bool) -> None:
         transcript.print(found)
 
 
+def write_inspect(run: str, filters: Filters, out: Path, as_json: bool) -> None:
+    """Write a run of the store, or a trace file, as logs that ``inspect view`` opens.
+
+    Raises:
+        MissingExtra: Inspect AI is not installed.
+        UnknownName: There is no such run, or nothing of a name that is filtered by.
+        BadInput: The file is no trace, or the log cannot be written.
+    """
+    from collegium.bench.inspect_bridge.logs import Source, source_of_run, write_logs
+
+    events, outcomes, row = from_file(Path(run)) if is_file(run) else from_store(run)
+    kept = select(events, filters)
+    if row is not None:
+        source = source_of_run(row, kept, outcomes)
+    else:
+        source = Source(
+            run=Path(run).stem, created=None, spec={}, done=True, events=kept, outcomes=outcomes
+        )
+    files = [str(file) for file in write_logs(source, out)]
+    if as_json:
+        print_json(files)
+        return
+    for file in files:
+        console().print(f"wrote {clean(file)}", markup=False, highlight=False, soft_wrap=True)
+
+
 def select(events: Sequence[Placed], filters: Filters) -> list[Placed]:
     """The events that pass the filters.
 

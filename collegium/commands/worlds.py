@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -86,12 +87,11 @@ def serve(
     host: Annotated[str, typer.Option(metavar="HOST", help="Where to listen.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(metavar="PORT", help="0: any free port.")] = 8008,
     split: Split = "test",
-    token: Annotated[
-        str | None,
+    token_file: Annotated[
+        Path | None,
         typer.Option(
-            metavar="TEXT",
-            envvar="COLLEGIUM_TOKEN",
-            help="What clients have to know; needed where others can reach it.",
+            metavar="FILE",
+            help="Holds what clients have to know; needed where others can reach it.",
         ),
     ] = None,
     worlds_at_once: Annotated[
@@ -106,8 +106,9 @@ def serve(
 
     from collegium.commands.show import console
     from collegium.errors import BadInput
-    from collegium.worlds.server import ServeLimits, require_token
-    from collegium.worlds.server import serve as serve_
+    from collegium.worlds.server import ServeLimits
+    from collegium.worlds.serving import read_token, require_token
+    from collegium.worlds.serving import serve as serve_
     from collegium.worlds.text import kind
 
     if worlds_at_once < 1 or not idle > 0:
@@ -116,6 +117,7 @@ def serve(
         )
     if not 0 <= port < 65536:
         raise BadInput(f"a port is 0 to 65535, not {port}.")
+    token = read_token(token_file) if token_file is not None else None
     require_token(host, token)
     out = console()
 

@@ -9,17 +9,16 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import AsyncIterator
-from typing import Any, Literal
+from typing import Any
 from uuid import UUID
 
-import msgspec
 from starlette.requests import Request
 from starlette.routing import Route
 
 from collegium.errors import BadInput, Denied, UnknownName, unknown_name
+from collegium.protocols.acp_types import Create, Mode, Resume
 from collegium.protocols.acp_wire import (
     STATES,
-    AcpMessage,
     Unprocessable,
     read_message,
     write_message,
@@ -54,32 +53,6 @@ from collegium.systems import System
 
 PATHS = ("/agents", "/runs", "/sessions", "/ping")
 
-Mode = Literal["sync", "async", "stream"]
-
-
-class _Session(msgspec.Struct):
-    id: UUID
-    history: list[str] = []
-    state: str | None = None
-
-
-class _Create(msgspec.Struct):
-    agent_name: str
-    input: list[AcpMessage]
-    mode: Mode = "sync"
-    session_id: UUID | None = None
-    session: _Session | None = None
-
-
-class _Await(msgspec.Struct):
-    type: Literal["message"]
-    message: AcpMessage
-
-
-class _Resume(msgspec.Struct):
-    await_resume: _Await
-    mode: Mode
-
 
 def routes(hub: Hub, allowed: Allowed) -> list[Route]:
     """The routes of the protocol.
@@ -102,7 +75,7 @@ def routes(hub: Hub, allowed: Allowed) -> list[Route]:
         return Json(manifest(name, hub.systems[name]))
 
     async def create(request: Request) -> Any:
-        asked = await body_as(request, _Create)
+        asked = await body_as(request, Create)
         client = client_of(request)
         if asked.agent_name not in hub.systems:
             raise unknown_name("agent", asked.agent_name, hub.systems)
@@ -136,7 +109,7 @@ def routes(hub: Hub, allowed: Allowed) -> list[Route]:
 
     async def resume(request: Request) -> Any:
         running = _find(hub, request)
-        asked = await body_as(request, _Resume)
+        asked = await body_as(request, Resume)
         seen = len(running.events)
         if not running.tell(read_message(asked.await_resume.message).text):
             raise Denied(f"run {running.id} does not wait for anything; it is {running.state}.")

@@ -111,6 +111,10 @@ class _Connection:
 
     def __init__(self, web: Web, revision: str) -> None:
         self._web, self._revision = web, revision
+        self._status = 0
+
+    async def _seen(self, response: Any) -> None:
+        self._status = response.status_code
 
     async def __aenter__(self) -> Any:
         try:
@@ -122,8 +126,12 @@ class _Connection:
         headers = {**parent_headers()}
         if "authorization" in self._web.http.headers:
             headers["authorization"] = self._web.http.headers["authorization"]
-        timeout = httpx2.Timeout(30, read=None)
-        self._http = httpx2.AsyncClient(headers=headers, timeout=timeout, verify=self._web.secure)
+        self._http = httpx2.AsyncClient(
+            headers=headers,
+            timeout=httpx2.Timeout(30, read=None),
+            verify=self._web.secure,
+            event_hooks={"response": [self._seen]},
+        )
         transport = streamable_http_client(self._web.url, http_client=self._http)
         self._client = mcp.Client(transport, mode=self._revision)
         try:
@@ -132,6 +140,8 @@ class _Connection:
             raise
         except Exception as error:  # of the package, of anyio, of httpx: no common base
             await self._http.aclose()
+            if 400 <= self._status < 500:  # the package does not hand the status on
+                raise ModelError(f"{self._web.origin} refused ({self._status}).") from None
             while isinstance(error, ExceptionGroup):
                 error = error.exceptions[0]
             what = str(error).partition("\n")[0] or type(error).__name__

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Any
 
+import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -22,14 +23,15 @@ from collegium.protocols.messages import (
     TextWritten,
     said,
 )
+from collegium.protocols.openai_types import ChatRequest, ResponsesRequest
 from collegium.protocols.openai_wire import (
     PREFIX,
     AnswerStream,
     Unsupported,
     account,
-    check,
     finish_of,
     messages_of,
+    read,
     wish_of,
 )
 from collegium.protocols.responses_wire import is_live, response_events, response_object
@@ -66,32 +68,36 @@ def routes(hub: Hub) -> list[Route]:
 
     async def chat(request: Request) -> Any:
         body = await body_as(request, dict[str, Any])
-        running = _start(hub, request, body, messages_of(body.get("messages")), "openai-chat")
+        sent = messages_of(body.get("messages"))
+        asked = read(body, ChatRequest)
+        running = _start(hub, request, asked, sent, "openai-chat")
         await running.begun()
-        headers = _headers(running)
-        if body.get("stream"):
-            usage = bool((body.get("stream_options") or {}).get("include_usage"))
-            return EventStream(_chunks(running, body["model"], usage), running, headers)
+        headers, model = _headers(running), model_of(asked, hub)
+        if asked.stream:
+            usage = bool(asked.stream_options and asked.stream_options.include_usage)
+            return EventStream(_chunks(running, model, usage), running, headers)
         await settled(request, running)
         _raise(running)
-        return Json(_completion(running, body["model"]), headers=headers)
+        return Json(_completion(running, model), headers=headers)
 
     async def responses(request: Request) -> Any:
         body = await body_as(request, dict[str, Any])
         sent = messages_of(body.get("input"))
-        if previous := body.get("previous_response_id"):
-            before = hub.get(str(previous).removeprefix("resp_"), client_of(request))
+        asked = read(without_thoughts(body), ResponsesRequest)
+        if previous := asked.previous_response_id:
+            before = hub.get(previous.removeprefix("resp_"), client_of(request))
             sent = [*before.sent, said(before.answer, "agent"), *sent]
-        if isinstance(body.get("instructions"), str):
-            sent = [*messages_of([{"role": "system", "content": body["instructions"]}]), *sent]
-        running = _start(hub, request, body, sent, "openai-responses")
+        if asked.instructions:
+            sent = [said(asked.instructions, "system"), *sent]
+        running = _start(hub, request, asked, sent, "openai-responses")
         await running.begun()
         headers = _headers(running)
-        if body.get("stream"):
-            return EventStream(response_events(running, body), running, headers)
+        asked = msgspec.structs.replace(asked, model=model_of(asked, hub))
+        if asked.stream:
+            return EventStream(response_events(running, asked), running, headers)
         await settled(request, running)
         _raise(running)
-        return Json(response_object(running, body), headers=headers)
+        return Json(response_object(running, asked), headers=headers)
 
     return [
         Route("/v1/models", answering(models, openai_error)),
@@ -101,19 +107,35 @@ def routes(hub: Hub) -> list[Route]:
     ]
 
 
+def model_of(asked: ChatRequest | ResponsesRequest, hub: Hub) -> str:
+    """The model that a request names, or the one that is there by default."""
+    return asked.model or f"{PREFIX}{hub.default}"
+
+
+def without_thoughts(body: dict[str, Any]) -> dict[str, Any]:
+    """A request without what was thought before, which a client may send back."""
+    items = body.get("input")
+    if not isinstance(items, list):
+        return body
+    kept = [i for i in items if not (isinstance(i, dict) and i.get("type") == "reasoning")]
+    return {**body, "input": kept}
+
+
 def _start(
-    hub: Hub, request: Request, body: dict[str, Any], sent: list[Message], protocol: str
+    hub: Hub,
+    request: Request,
+    asked: ChatRequest | ResponsesRequest,
+    sent: list[Message],
+    protocol: str,
 ) -> Running:
-    check(body)
-    body["model"] = str(body.get("model") or f"{PREFIX}{hub.default}")
-    system = hub.find(body["model"].removeprefix(PREFIX))
+    system = hub.find(model_of(asked, hub).removeprefix(PREFIX))
     return hub.start(
         sent,
         system=system,
         protocol=protocol,
         client=client_of(request),
         parent=parent_of(request),
-        wish=wish_of(body, set(hub.system(system).parameters)),
+        wish=wish_of(asked, set(hub.system(system).parameters)),
     )
 
 

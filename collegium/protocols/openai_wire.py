@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
 from collegium.errors import BadInput
 from collegium.protocols.hub import Wish
 from collegium.protocols.messages import Message, said
+from collegium.protocols.openai_types import ChatRequest, Extension, ResponsesRequest
 from collegium.protocols.running import Running
 
 PREFIX = "collegium/"
@@ -30,13 +31,7 @@ REFUSED = {
 better than an answer that silently ignores them."""
 
 
-class Extension(msgspec.Struct, frozen=True):
-    """What a request may say beyond OpenAI's fields, under the name ``collegium``."""
-
-    answer: str = "text"
-    choices: tuple[str, ...] = ()
-    parameters: dict[str, Any] = {}
-    tokens: int | None = None
+Request = TypeVar("Request", ChatRequest, ResponsesRequest)
 
 
 class Unsupported(BadInput):
@@ -62,46 +57,53 @@ def check(body: dict[str, Any]) -> None:
             raise Unsupported(name, f"a system cannot be given {what}")
     if body.get("n") not in (None, 1):
         raise Unsupported("n", "a run gives one answer")
-    form = body.get("response_format") or (body.get("text") or {}).get("format") or {}
-    if form.get("type", "text") != "text":
+    form, text = body.get("response_format"), body.get("text")
+    form = form or (text.get("format") if isinstance(text, dict) else None)
+    if isinstance(form, dict) and form.get("type", "text") != "text":
         raise Unsupported("response_format", "ask for a kind of answer with collegium.answer")
 
 
-def wish_of(body: dict[str, Any], parameters: set[str]) -> Wish:
+def read(body: dict[str, Any], kind: type[Request]) -> Request:
+    """A request as its type says, without what a system cannot honour.
+
+    Raises:
+        Unsupported: Such a field is set.
+        BadInput: A value is of the wrong type.
+    """
+    check(body)
+    try:
+        return msgspec.convert(body, kind)
+    except msgspec.ValidationError as error:
+        raise BadInput(f"the request is not what it must be: {error}.") from None
+
+
+def wish_of(asked: ChatRequest | ResponsesRequest, parameters: set[str]) -> Wish:
     """What a request asks for besides the task.
 
     Temperature and the cap on a reply go to the system where it has parameters of these names.
 
     Args:
-        body: The request.
+        asked: The request.
         parameters: Names of the system's parameters.
-
-    Raises:
-        BadInput: A value is of the wrong type.
     """
-    try:
-        extra = msgspec.convert(body.get("collegium") or {}, Extension, strict=False)
-        given = dict(extra.parameters)
-        for field, name in (
-            ("temperature", "temperature"),
-            ("max_tokens", "max_tokens"),
-            ("max_completion_tokens", "max_tokens"),
-            ("max_output_tokens", "max_tokens"),
-        ):
-            if body.get(field) is not None and name in parameters:
-                given.setdefault(name, body[field])
-        return msgspec.convert(
-            {
-                "answer": extra.answer,
-                "choices": extra.choices,
-                "parameters": given,
-                "seed": body.get("seed"),
-                "tokens": extra.tokens,
-            },
-            Wish,
-        )
-    except msgspec.ValidationError as error:
-        raise BadInput(f"the request is not what it must be: {error}.") from None
+    extra = asked.collegium or Extension()
+    given = dict(extra.parameters)
+    for field, name in (
+        ("temperature", "temperature"),
+        ("max_tokens", "max_tokens"),
+        ("max_completion_tokens", "max_tokens"),
+        ("max_output_tokens", "max_tokens"),
+    ):
+        value = getattr(asked, field, None)
+        if value is not None and name in parameters:
+            given.setdefault(name, value)
+    return Wish(
+        answer=extra.answer,
+        choices=extra.choices,
+        parameters=given,
+        seed=asked.seed,
+        tokens=extra.tokens,
+    )
 
 
 def messages_of(items: Any) -> list[Message]:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from collegium.protocols.messages import Answered, TextWritten
+from collegium.protocols.openai_types import ResponsesRequest
 from collegium.protocols.openai_wire import AnswerStream, account, finish_of
 from collegium.protocols.running import Running
 from collegium.protocols.web import sentence_of, sse
@@ -16,12 +17,12 @@ LIVE = "direct"
 _STATUS = {"completed": "completed", "failed": "failed", "canceled": "cancelled"}
 
 
-def response_object(running: Running, body: dict[str, Any], *, begun: bool = True) -> Any:
+def response_object(running: Running, asked: ResponsesRequest, *, begun: bool = True) -> Any:
     """A response as it stands.
 
     Args:
         running: The run.
-        body: The request.
+        asked: The request.
         begun: False shows it as it was in the beginning, whatever has happened since.
     """
     done = running.result if begun else None
@@ -55,13 +56,13 @@ def response_object(running: Running, body: dict[str, Any], *, begun: bool = Tru
         "status": status,
         "error": error,
         "incomplete_details": details,
-        "instructions": body.get("instructions"),
+        "instructions": asked.instructions,
         "metadata": {"run": running.run},
-        "model": body["model"],
+        "model": asked.model,
         "output": output,
         "parallel_tool_calls": False,
-        "previous_response_id": body.get("previous_response_id"),
-        "temperature": body.get("temperature"),
+        "previous_response_id": asked.previous_response_id,
+        "temperature": asked.temperature,
         "tool_choice": "none",
         "tools": [],
         "top_p": None,
@@ -110,11 +111,11 @@ class _Writer:
 
     Args:
         running: The run.
-        body: The request.
+        asked: The request.
     """
 
-    def __init__(self, running: Running, body: dict[str, Any]) -> None:
-        self.running, self._body = running, body
+    def __init__(self, running: Running, asked: ResponsesRequest) -> None:
+        self.running, self._asked = running, asked
         self._number = -1
         self._live = is_live(running)
         index = 0 if self._live else 1
@@ -129,7 +130,7 @@ class _Writer:
 
     def whole(self, kind: str, begun: bool = True) -> bytes:
         """An event that shows the response as it stands, or as it was in the beginning."""
-        shown = response_object(self.running, self._body, begun=begun)
+        shown = response_object(self.running, self._asked, begun=begun)
         return self.event(kind, response=shown)
 
     def begin(self) -> list[bytes]:
@@ -174,7 +175,7 @@ class _Writer:
         """The whole answer, and the whole response."""
         text, index = self.running.answer, self._place["output_index"]
         item = _item(self.running, text)
-        state = response_object(self.running, self._body)["status"]
+        state = response_object(self.running, self._asked)["status"]
         ended = "completed" if state == "completed" else "incomplete"
         return [
             self.event("response.output_text.done", **self._place, text=text, logprobs=[]),
@@ -184,14 +185,14 @@ class _Writer:
         ]
 
 
-async def response_events(running: Running, body: dict[str, Any]) -> AsyncIterator[bytes]:
+async def response_events(running: Running, asked: ResponsesRequest) -> AsyncIterator[bytes]:
     """The stream of a response: its creation, what is thought, the answer, its end.
 
     Args:
         running: The run.
-        body: The request.
+        asked: The request.
     """
-    writer = _Writer(running, body)
+    writer = _Writer(running, asked)
     live = is_live(running)
     answer = AnswerStream(live)
     for chunk in writer.begin():

@@ -12,10 +12,13 @@ from typing import Any, Literal
 import msgspec
 
 from collegium.errors import BadInput, missing_extra
+from collegium.hosts import is_loopback
 from collegium.kernel.store import default_path
 from collegium.protocols.clients import Clients
 from collegium.protocols.hub import Hub
-from collegium.protocols.web import MOST_BYTES, Gate, Json, is_loopback
+from collegium.protocols.openapi import PATH as OPENAPI
+from collegium.protocols.openapi import describe
+from collegium.protocols.web import MOST_BYTES, Gate, Json, unanswered
 
 PAPER = "interop"
 
@@ -73,6 +76,7 @@ def application(
     """
     try:
         from starlette.applications import Starlette
+        from starlette.exceptions import HTTPException
         from starlette.routing import Route
     except ImportError:
         raise missing_extra("serve", "a server") from None
@@ -90,15 +94,25 @@ def application(
     async def health(_: Any) -> Any:
         return Json({"status": "ok", "protocols": list(protocols), "systems": list(hub.systems)})
 
+    description = describe(protocols, address, secured=clients.wants_token)
+
+    async def described(_: Any) -> Any:
+        return Json(description)
+
     app = Starlette(
-        routes=[Route("/health", health), *(r for part in mounted for r in part.routes)],
+        routes=[
+            Route("/health", health),
+            Route(OPENAPI, described),
+            *(r for part in mounted for r in part.routes),
+        ],
         lifespan=lifespan,
+        exception_handlers={HTTPException: unanswered},
     )
     return Gate(
         app,
         clients,
         loopback=is_loopback(host),
-        open_paths=("/health", *(p for part in mounted for p in part.open_paths)),
+        open_paths=("/health", OPENAPI, *(p for part in mounted for p in part.open_paths)),
         most=most,
     )
 

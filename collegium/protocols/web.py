@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, MutableMapping
 from contextlib import suppress
-from ipaddress import ip_address
 from typing import Any
 
 import msgspec
@@ -19,12 +18,14 @@ from collegium.errors import (
     UnknownName,
     missing_extra,
 )
+from collegium.hosts import foreign_name
 from collegium.protocols.clients import Client, Clients, QuotaExceeded, Unauthorised
 from collegium.protocols.hub import Busy, log_bug
 from collegium.protocols.messages import RUN_HEADER
 from collegium.protocols.running import Running
 
 try:
+    from starlette.exceptions import HTTPException
     from starlette.requests import Request
     from starlette.responses import Response
 except ImportError:
@@ -139,11 +140,8 @@ class Gate:
         """Refuse a page of another site that talks to this machine through a browser here."""
         if not self._loopback or self._clients.wants_token:
             return
-        host = headers.get("host", "")
-        origin = headers.get("origin", "")
-        for name in filter(None, (host, origin.partition("://")[2])):
-            if not is_loopback(name.rpartition(":")[0] if _has_port(name) else name):
-                raise Denied(f"this server answers on this machine alone, not as {name!r}.")
+        if name := foreign_name(headers):
+            raise Denied(f"this server answers on this machine alone, not as {name!r}.")
 
     def _measured(self, headers: Mapping[str, str], receive: Receive) -> Receive:
         length = headers.get("content-length", "")
@@ -165,35 +163,30 @@ class Gate:
         return TooLarge(f"a request may have {self._most:,} bytes at most.")
 
 
-def _has_port(name: str) -> bool:
-    host, colon, port = name.rpartition(":")
-    return bool(colon and port.isdecimal() and (":" not in host or host.endswith("]")))
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host name means this machine and cannot be reached from another."""
-    host = host.strip("[]")
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
 def refusal(error: Exception) -> Json:
     """An error as a reply; the shape is what clients of several protocols understand."""
-    status = status_of(error)
+    headers = {"www-authenticate": "Bearer"} if isinstance(error, Unauthorised) else None
+    return _told(status_of(error), sentence_of(error), headers)
+
+
+async def unanswered(_: Request, error: Exception) -> Json:
+    """The reply where no route is, or none for the method."""
+    assert isinstance(error, HTTPException)
+    message = {404: "there is nothing here.", 405: "this cannot be done here by that method."}
+    return _told(
+        error.status_code, message.get(error.status_code, error.detail), dict(error.headers or {})
+    )
+
+
+def _told(status: int, message: str, headers: Mapping[str, str] | None) -> Json:
     kind = {401: "authentication_error", 429: "insufficient_quota", 404: "not_found"}.get(
         status, "server_error" if status >= 500 else "invalid_request_error"
     )
-    message = sentence_of(error)
     body = {
         "error": {"message": message, "type": kind, "param": None, "code": kind},
         "code": "not_found" if status == 404 else "invalid_input" if status < 500 else kind,
         "message": message,
     }
-    headers = {"www-authenticate": "Bearer"} if status == 401 else None
     return Json(body, status_code=status, headers=headers)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,6 +30,10 @@ if TYPE_CHECKING:
 
 GENERATED = "reasoning-gym"
 FOLDERS = "ml-folders"
+
+FURTHER: dict[str, str] = {"inspect": "collegium.bench.inspect_bridge.tasks:inspect_benchmark"}
+"""Benchmarks that live in rooms above this one, by the prefix of their names: where the function is
+that makes one of what stands after it. It is imported when such a benchmark is asked for."""
 
 _ALIASES = {"gsm-symbolic": "gsm_symbolic"}
 _GENERATED_SPLITS = ("test", "validation", "train")
@@ -74,8 +79,8 @@ def load(
 
     Args:
         name: A name that :func:`benchmarks` lists, ``reasoning-gym:GENERATOR``, ``mmlu:SUBJECT``,
-            ``mgsm:LANGUAGE``, ``agentdojo:SUITE:ATTACK``, or the path of a ``.jsonl`` or
-            ``.csv`` file.
+            ``mgsm:LANGUAGE``, ``agentdojo:SUITE:ATTACK``, ``inspect:FILE@TASK``, or the path of a
+            ``.jsonl`` or ``.csv`` file.
         split: "test", "validation", and for some sets "train" or "all".
         limit: How many questions at most; None for all (100 of a generated set).
         seed: The seed of the selection, or of the generator.
@@ -92,6 +97,9 @@ def load(
         raise BadInput(f"the limit must be at least 1, not {limit}.")
     name = os.fspath(name)
     base, colon, subset = name.partition(":")
+    if base in FURTHER and colon:
+        module, _, function = FURTHER[base].partition(":")
+        return getattr(import_module(module), function)(subset, split, limit, seed)
     if name in _ALIASES or (base == GENERATED and colon):
         _check_split(name, split, _GENERATED_SPLITS)
         generator = _ALIASES.get(name, subset)

@@ -2,6 +2,8 @@
 
 import json
 import socket
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -165,6 +167,50 @@ def test_a_client_that_goes_away_stops_its_run(sleeper) -> None:
         assert time.monotonic() - begin < 1.0  # the promise itself, not a measurement
         last = server.trace(run)[-1]
         assert last.kind == "stop" and "disconnected" in last.error
+
+
+KILLED = {
+    "openai": """
+import sys, openai
+client = openai.OpenAI(base_url=sys.argv[1] + "/v1", api_key="none", max_retries=0)
+stream = client.chat.completions.create(
+    model="collegium/direct", messages=[{"role": "user", "content": "think"}], stream=True)
+for chunk in stream:
+    print("streaming", flush=True)
+""",
+    "mcp": """
+import sys, asyncio, mcp
+async def main():
+    async with mcp.Client(sys.argv[1] + "/mcp") as client:
+        print("streaming", flush=True)
+        await client.call_tool("run", {"task": "think"})
+asyncio.run(main())
+""",
+}
+"""Programs of official clients that wait for an answer."""
+
+
+@pytest.mark.parametrize("package", list(KILLED))
+def test_a_client_that_is_killed_stops_its_run(sleeper, package) -> None:
+    pytest.importorskip(package)
+    before = {row.id for row in sleeper.runs()}
+    program = [sys.executable, "-c", KILLED[package], sleeper.address]
+    process = subprocess.Popen(program, stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None and process.stdout.readline() == "streaming\n"
+        while not (new := [row for row in sleeper.runs() if row.id not in before]):
+            time.sleep(0.02)
+        (row,) = new
+        assert row.status == "running"
+    finally:
+        process.kill()  # no goodbye
+        process.wait()
+    killed = time.monotonic()
+    row = sleeper.ended(row.id)
+    assert row.status == "interrupted"
+    assert time.monotonic() - killed < 1.0  # the promise itself, not a measurement
+    last = sleeper.trace(row.id)[-1]
+    assert last.kind == "stop" and last.error
 
 
 def test_tokens_and_budgets(serve, tmp_path: Path) -> None:

@@ -9,8 +9,8 @@ pytest.importorskip("starlette")
 
 from collegium.cli import app
 from collegium.errors import BadInput
+from collegium.hosts import is_loopback
 from collegium.protocols.clients import Clients, QuotaExceeded, Unauthorised, read_clients
-from collegium.protocols.web import is_loopback
 
 ARGUMENTS = ["serve", "direct", "--model", "script:no.py:f", "--port", "0"]
 

@@ -22,7 +22,8 @@ from collegium.errors import BadInput
 from collegium.tasks.task import Score
 from collegium.worlds.client import WorldClient, WorldFailed, read_action
 from collegium.worlds.play import Turn
-from collegium.worlds.server import ServeLimits, WorldServer, require_token, serve, world_app
+from collegium.worlds.server import ServeLimits, WorldServer
+from collegium.worlds.serving import read_token, require_token, serve, world_app
 from collegium.worlds.text import Kind, Stateful, kind
 from collegium.worlds.text.textcraft import BOOKS, goals, plan
 
@@ -205,7 +206,7 @@ async def test_ids_are_never_used_again_and_worlds_are_limited_in_number_and_tim
     now = [0.0]
     server = WorldServer(COUNTER, "test", ServeLimits(worlds=2, idle=10.0), clock=lambda: now[0])
     transport = httpx.ASGITransport(world_app(server))
-    async with httpx.AsyncClient(transport=transport, base_url="http://x") as http:
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as http:
 
         async def create() -> Any:
             return (await http.post("/create")).json()
@@ -239,14 +240,14 @@ async def test_idle_worlds_end_when_nobody_asks_for_new_ones() -> None:
 async def test_a_token_is_asked_for() -> None:
     server = WorldServer(COUNTER)
     transport = httpx.ASGITransport(world_app(server, token="secret"))
-    async with httpx.AsyncClient(transport=transport, base_url="http://x") as http:
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as http:
         assert (await http.post("/create")).status_code == 401
         wrong = {"Authorization": "Bearer secre"}
         assert (await http.get("/", headers=wrong)).status_code == 401
-        client = await WorldClient("http://x", token="secret", http=http).open()
+        client = await WorldClient("http://localhost", token="secret", http=http).open()
         assert len(client) == 4
         with pytest.raises(BadInput, match="refused \\(401\\)"):
-            await WorldClient("http://x", http=http).open()
+            await WorldClient("http://localhost", http=http).open()
     with pytest.raises(BadInput, match="a token is needed"):
         require_token("0.0.0.0", None)
     require_token("0.0.0.0", "secret")
@@ -256,8 +257,8 @@ async def test_a_token_is_asked_for() -> None:
 @pytest.mark.must_show("agentgym", 3)
 async def test_two_actions_are_an_error_the_state_stays_and_the_round_counts() -> None:
     transport = httpx.ASGITransport(world_app(WorldServer(COUNTER)))
-    async with httpx.AsyncClient(transport=transport, base_url="http://x") as http:
-        client = await WorldClient("http://x", http=http).open()
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as http:
+        client = await WorldClient("http://localhost", http=http).open()
         await client.step("Thought: go.\nAction: up")
         turn = await client.step("Action: up\nObservation: at 2\nAction: up")
         assert turn.observation == (
@@ -283,8 +284,8 @@ def test_what_a_client_reads_of_a_text() -> None:
 
 async def test_a_world_of_tools_is_served_too() -> None:
     transport = httpx.ASGITransport(world_app(WorldServer(kind("todo"))))
-    async with httpx.AsyncClient(transport=transport, base_url="http://x") as http:
-        client = await WorldClient("http://x", http=http).open()
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as http:
+        client = await WorldClient("http://localhost", http=http).open()
         assert "finish_thing {number} - Mark a thing as done." in client.about.rules
         assert (await client.step("Action: lists")).observation.startswith('["')
         assert 'things {"name": "' in " ".join(await client.actions())
@@ -292,25 +293,66 @@ async def test_a_world_of_tools_is_served_too() -> None:
         assert (end.reward, end.done) == (0.0, True)
 
 
-def test_the_command_serves_and_refuses() -> None:
+async def test_no_web_page_of_another_site_reaches_it() -> None:
+    async with served(COUNTER) as url, httpx.AsyncClient() as http:
+        port = url.rpartition(":")[2]
+        for headers, status in (
+            ({}, 200),
+            ({"Origin": f"http://localhost:{port}"}, 200),
+            ({"Host": f"localhost:{port}"}, 200),
+            ({"Origin": "https://evil.example"}, 403),
+            ({"Origin": "null"}, 403),
+            ({"Host": "rebound.example"}, 403),
+            ({"Host": f"127.0.0.1.evil.example:{port}"}, 403),
+        ):
+            answer = await http.post(f"{url}/create", headers=headers)
+            assert answer.status_code == status, headers
+            if status == 403:
+                assert "this machine alone" in answer.json()["error"]
+        metrics = (await http.get(f"{url}/metrics")).json()
+        assert (metrics["created"], metrics["refused"]) == (3, 4)
+    async with served(COUNTER, token="a-token-nobody-guesses") as url, httpx.AsyncClient() as http:
+        known = {"Authorization": "Bearer a-token-nobody-guesses", "Host": "worlds.example"}
+        assert (await http.post(f"{url}/create", headers=known)).status_code == 200
+
+
+def test_a_token_is_read_from_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    for text, said in (("", "holds 0"), ("one two", "holds 2"), ("short", "shorter than 16")):
+        file.write_text(text)
+        with pytest.raises(BadInput, match=said):
+            read_token(file)
+    with pytest.raises(BadInput, match="cannot read the token file"):
+        read_token(tmp_path / "nowhere")
+    file.write_text("a-token-nobody-guesses # of the lab\n")
+    assert read_token(file) == "a-token-nobody-guesses"
+
+
+def test_the_command_serves_and_refuses(tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    file.write_text("# for the lab\na-token-nobody-guesses\n")
     program = [sys.executable, "-m", "collegium.cli", "world", "serve", "maze"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "200"}
-    environment.pop("COLLEGIUM_TOKEN", None)
     refused = subprocess.run(
         [*program, "--host", "0.0.0.0"], env=environment, capture_output=True, text=True, timeout=60
     )
     assert refused.returncode == 2
     assert "a token is needed" in refused.stderr
     running = subprocess.Popen(
-        [*program, "--port", "0"], env=environment, stdout=subprocess.PIPE, text=True
+        [*program, "--port", "0", "--token-file", str(file)],
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
     )
     try:
         assert running.stdout is not None
         said = running.stdout.readline()
         (url,) = re.findall(r"http://127\.0\.0\.1:\d+", said)
-        about = httpx.get(url, timeout=20).json()
+        assert httpx.get(url, timeout=20).status_code == 401
+        known = {"Authorization": "Bearer a-token-nobody-guesses"}
+        about = httpx.get(url, headers=known, timeout=20).json()
         assert (about["name"], about["split"]) == ("maze", "test")
-        assert httpx.post(f"{url}/create", timeout=20).json()["id"] == 0
+        assert httpx.post(f"{url}/create", headers=known, timeout=20).json()["id"] == 0
     finally:
         running.terminate()
         running.wait(20)
