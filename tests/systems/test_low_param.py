@@ -230,17 +230,26 @@ async def test_a_bad_way_is_taken_back_and_the_choice_refused() -> None:
     assert (await world.judge(None)).correct
 
 
-async def test_after_three_branches_an_earlier_point_is_gone_back_to() -> None:
-    tried = ["left", "a", "b", "c", "middle"]
-    model = script(
-        [plan("all"), plan("rest")],
-        [verdict(False, "bad")] * 4,
-        [text for action in tried for text in (act(action), finish())],
-    )
-    result, kernel, _ = await run(model, steps=10, branches=2)
+async def test_when_a_points_branches_are_used_up_an_earlier_one_is_gone_back_to() -> None:
+    # middle, then two bad ways on from there; so middle itself is given up
+    tried = [act("middle"), act("left"), act("right"), act("left"), finish()]
+
+    class Fragile(Safe):
+        """The first two ways on from the middle wheel end the world."""
+
+        def step(self, action: str) -> Turn:
+            turn = super().step(action)
+            ends = self.turned[0] == "middle" and len(self.turned) == 2
+            return Turn(turn.observation, 0.0, ends)
+
+    model = script([], [], tried)
+    result, _, world = await run(model, Fragile(), plan=False, branches=2, judge=False, steps=9)
     backs = [(b["given_up"], b["undone"]) for b in result.notes["backtracks"]]
-    assert backs[0] == ('act({"action":"left"})', 1)
-    assert kernel.trace.events
+    assert backs == [
+        ('act({"action":"left"})', 1),
+        ('act({"action":"middle"})', 2),
+    ]
+    assert world.game.turned == ["left"]  # type: ignore[attr-defined]
 
 
 async def test_repeating_an_action_sends_the_actor_back() -> None:
@@ -261,12 +270,14 @@ async def test_two_failures_in_a_row_send_the_actor_back() -> None:
     model = script(
         [plan("all")],
         [verdict(True)],
-        [act("left"), act("knock"), act("kick"), act("middle"), act("right")],
-    )
-    result, _, _ = await run(model)
-    assert [b["why"] for b in result.notes["backtracks"]] == [
-        "two actions in a row failed or changed nothing"
-    ] or result.notes["backtracks"] == []
+        [act("left"), act("knock"), json.dumps({"thought": "so"}), json.dumps({"thought": "so"}),
+         act("middle"), act("right")],
+    )  # fmt: skip
+    result, _, world = await run(model)
+    (back,) = result.notes["backtracks"]
+    assert back["why"] == "two actions in a row failed or changed nothing"
+    assert result.notes["unreadable"] == 1  # asked once more, in vain
+    assert (await world.judge(None)).correct
 
 
 @pytest.mark.parametrize("off", [{"backtracks": 0}])
