@@ -322,7 +322,7 @@ async def test_if_all_fails_the_best_way_is_kept() -> None:
         [verdict(False, "good"), verdict(False, "bad")],
         [act("left"), act("middle"), finish("half"), act("smash")],
     )
-    result, _, world = await run(model, plan=False)
+    result, _, world = await run(model, plan=False, branches=1)
     assert result.notes["ended"] == "failed; back at the best way"
     assert world.game.turned == ["left", "middle"]  # type: ignore[attr-defined]
     assert result.answer == "half"

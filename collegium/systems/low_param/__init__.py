@@ -18,8 +18,9 @@ Paper vs code vs ours
   (a policy, a tool that cannot be undone), the prompt alone says so: ``soft``.
 * Besides the judge, an action that was made before with the same result, and two actions in a row
   that failed or changed nothing, send the actor back at once.
-* A sub-task that is not done gets one more attempt; after a second no the sub-tasks that are left
-  are planned anew, once in a run. A plan with more than k sub-tasks is cut, and the result says so.
+* A sub-task that is not done on a good way gets one more attempt; after a second no the sub-tasks
+  that are left are planned anew, once in a run. A plan with more than k sub-tasks is cut, and the
+  result says so.
 * If all fails, the world is taken back to the best way: most sub-tasks done, then one the judge
   did not call bad.
 """
@@ -148,7 +149,8 @@ async def low_param(
     async def judged(subtask: str, ended: Ended) -> Verdict:
         """M_jdg: whether it is done, and whether the way was a good one."""
         if critic is None:
-            return Verdict("", "yes" if ended == "done" else "no", "good")
+            good = ended == "done"
+            return Verdict("", "yes" if good else "no", "good" if good else "bad")
         reply = await critic.ask(
             judging(task, subtask, actor, ended),
             output=Verdict,
@@ -181,10 +183,10 @@ async def low_param(
             leaves.append((score, kept, actor.answer))
 
     async def work_on(subtask: str, place: str, *, last: bool) -> bool:
-        """One sub-task: an attempt, and after a no one more. Whether it was done."""
+        """One sub-task: whether it was done, after other branches and a second attempt."""
         actor.begin(subtask, place, last=last)
-        for attempt in range(2):
-            log["retries"] += attempt
+        tried_again = False
+        while True:
             verdict = await judged(subtask, await actor.attempt())
             log["verdicts"].append({"subtask": subtask, **msgspec.to_builtins(verdict)})
             kernel.keep(result())
@@ -192,11 +194,17 @@ async def low_param(
                 return True
             if backtracks:
                 await keep_leaf(len(done) + 0.5 * (verdict.way == "good"))
-            over = actor.over  # nothing but going back can help where the world is over
-            back = (verdict.way == "bad" or over) and await actor.back(verdict.reason)
+            # Nothing but going back can help where the world is over.
+            bad = verdict.way == "bad" or actor.over
+            back = bad and await actor.back(verdict.reason)
+            if back and not actor.soft:
+                continue  # another branch of the same attempt
+            if tried_again:
+                return False
+            tried_again = True
+            log["retries"] += 1
             if not back:
                 actor.tell(f"The sub-task is not done: {verdict.reason}")
-        return False
 
     left = await planned(actor.path)
     while left:
