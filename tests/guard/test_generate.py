@@ -5,10 +5,12 @@ from typing import Any
 
 import pytest
 
+from collegium.commands.guard_print import policy_text
 from collegium.errors import BadInput, Blocked, MissingExtra, PolicyError
 from collegium.guard import Guarding, Policy, Rule
-from collegium.guard.generate import generate, provenance, rules_of, with_generated
+from collegium.guard.generate import draft, generate, provenance, rules_of, with_generated
 from collegium.guard.policy import Ask, Writing
+from collegium.guard.reading import parse_policy
 from collegium.guard.update import Writer, widening
 from collegium.kernel import Generate, Kernel
 from collegium.models import ScriptedModel
@@ -120,6 +122,23 @@ def test_where_values_came_from() -> None:
         ("Rent.TXT", "request"),
         (12, "model"),  # a part of the account's number is no name of it
     ]
+
+
+async def test_a_draft_is_a_policy_with_its_sources() -> None:
+    model = ScriptedModel(lambda r: json.dumps({"answer": GOOD}))
+    made = await draft(model, REQUEST, SPECS)
+    assert made.policy.tools.keys() == {"read_file", "send_money"}
+    assert made.policy.default == "block"
+    assert [(v.value, v.source) for v in made.values] == [
+        ("rent.txt", "request"),
+        (LANDLORD, "request"),
+    ]
+    again = parse_policy(policy_text(made))
+    assert again == made.policy
+    with pytest.raises(BadInput, match="the request is empty"):
+        await draft(model, " ", SPECS)
+    with pytest.raises(BadInput, match="two tools are called"):
+        await draft(model, REQUEST, [*SPECS, *SPECS])
 
 
 # -- in a run -------------------------------------------------------------------------------------
@@ -243,6 +262,19 @@ async def test_what_cannot_be_compared_is_not_installed(monkeypatch: pytest.Monk
     assert bank.sent == [(LANDLORD, 98.7)]
     assert guarding.writer is not None
     assert "the solver is gone" in guarding.writer.proposals[0].why
+
+
+async def test_a_run_says_what_was_written_and_proposed() -> None:
+    _, guarding = await run_with(policy("default"), scripted(True, CHANGE))
+    written = guarding.writing
+    assert written is not None and written.problem == ""
+    assert [(v.value, v.source) for v in written.values if v.tool == "send_money"] == [
+        (LANDLORD, "request"),
+        (THIEF, "result"),
+    ]
+    assert [p.installed for p in written.proposals] == [True]
+    _, silent = await run_with(Policy(default="allow"), scripted(True, CHANGE))
+    assert silent.writing is None
 
 
 async def test_no_second_question_where_the_result_cannot_help() -> None:
