@@ -215,7 +215,7 @@ def print_generated(policy: Policy, values: Sequence[Provenance]) -> None:
 
 
 def print_values(values: Sequence[Provenance], out: Console) -> None:
-    """Where the values of a policy come from; what neither a person nor the request said, in red."""
+    """Where the values of a policy come from; in red what only a model or a result said."""
     for value in values:
         style = "" if value.source in ("human", "request") else "bold red"
         out.print(Text(clean(_sourced(value)), style=style), soft_wrap=True)
@@ -226,7 +226,7 @@ def _sourced(value: Provenance) -> str:
 
 
 def policy_text(made: Draft) -> str:
-    """A policy as a file that people go on with: the request and the sources are its first lines."""
+    """A policy as a file that people go on with; request and sources are its first lines."""
     import yaml
 
     lines = ["Written by a model for this request; read it before you use it."]

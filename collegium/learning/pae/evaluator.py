@@ -22,7 +22,7 @@ RETRIES = 2
 PROFILE = "You judge whether an agent did what it was asked to do. You are exact."
 
 QUESTIONS = """Check, in this order, and write down what you find:
-1. Is every claim of the answer confirmed by what is to be seen? What cannot be seen is not confirmed.
+1. Is every claim of the answer confirmed by what is to be seen? What is not seen is not confirmed.
 2. Was exactly that done which was asked for: nothing left out, nothing taken for something similar?
 3. Was it done in the right place, and nowhere else?
 Then end with one line: SUCCESS if all three hold, else NOT SUCCESS."""

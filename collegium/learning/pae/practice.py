@@ -1,4 +1,4 @@
-"""Practice: an agent attempts proposed tasks in a world, and the evaluator rewards it (step 2 to 4).
+"""Practice: an agent attempts proposed tasks in a world, and the evaluator rewards it.
 
 The attempts are made by the plain ReAct agent, in worlds of the training split, and every one is a
 :class:`~collegium.learning.capture.Trajectory` made from the kernel's record: what a learner takes.

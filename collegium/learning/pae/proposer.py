@@ -127,10 +127,10 @@ def prompt(site: Site, count: int, rates: Mapping[str, float] = {}) -> str:
             "sometimes is."
         )
     parts.append(
-        f"Write {count} tasks on which an agent can practise.\n{RULES}\n\nFirst write your thoughts "
-        f'about what can be done there. Then write a line "{OUTPUT}" and below it the tasks, each '
-        f'a JSON object on one line with the keys "web_name" (always "{site.name}"), "id" and '
-        '"ques".'
+        f"Write {count} tasks on which an agent can practise.\n{RULES}\n\nFirst write your "
+        f'thoughts about what can be done there. Then write a line "{OUTPUT}" and below it the '
+        'tasks, each a JSON object on one line with the keys "web_name" (always '
+        f'"{site.name}"), "id" and "ques".'
     )
     return "\n\n".join(parts)
 
