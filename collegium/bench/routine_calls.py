@@ -2,7 +2,7 @@
 
 The table of arXiv 2507.14447 on the open HR service: the same model, tools, requests and budget.
 Every turn that was to make a call is compared with the expected one: one call, the right tool, the
-right arguments. A call that was never made is wrong in everything, also where a limit ended the run.
+right arguments. A call that was never made is wrong in everything, also where a limit ended a run.
 
 ``python -m collegium.bench.routine_calls --model local --limit 40`` writes
 ``results/routine/calls-<model>.json``.

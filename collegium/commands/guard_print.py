@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from collegium.commands.show import clean, console, print_json
+from collegium.commands.show import clean, console, print_json, writable_file
 from collegium.commands.weights import fetch_weights
 from collegium.errors import BadInput, MissingExtra
 from collegium.guard import Compiled, Policy, load_policy
@@ -171,8 +171,8 @@ def generate_policy(
     if not request:
         raise BadInput("the request is empty; write it in quotes, or - for standard input.")
     specs = tool_specs(tools)
-    if out is not None and not out.parent.is_dir():
-        raise BadInput(f"cannot write {out}: there is no folder {out.parent}.")
+    if out is not None:
+        writable_file(out)
     fetch_weights([model])
     from collegium.models import open_model
 

@@ -138,11 +138,15 @@ def test_the_prompt_holds_the_context_and_nothing_more() -> None:
 async def test_a_world_as_a_site_holds_no_test_task(name: str) -> None:
     if problem := kind(name).missing():
         pytest.skip(f"needs {problem}")
+    begun: dict[str, set[str]] = {"train": set(), "test": set()}
+    for split, seen in begun.items():
+        for number in range(5):
+            world = text_world(name, split, number)
+            seen.add(await world.reset(0))
+            await world.close()
+    tasks = begun["test"] - begun["train"]  # of some worlds, all games begin with the same words
+    assert tasks or name == "wordle"
     for site in (site_of(name), site_of(name, await demonstrated(name))):
         told = prompt(site, 3)
-        for number in range(5):
-            world = text_world(name, "test", number)
-            seen = await world.reset(0)
-            assert seen not in told
-            await world.close()
+        assert not any(task in told for task in tasks)
     assert "Move: " in told and "Seen: " in told
