@@ -24,7 +24,7 @@ def all_of_it(request):
     if "Observation:" in text:
         return turn("finish", answer="garden")
     return turn("lists", arguments={})
-""".replace("\\\\n", "\\n")
+"""
 
 ROUTINE = {
     "id": "look",
