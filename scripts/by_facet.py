@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from facts import table
 
+from collegium.bench.leaderboard import reports_below
 from collegium.bench.taxonomy import counts, profiles
-from collegium.bench.taxonomy.measured import comparisons_below, measured
+from collegium.bench.taxonomy.measured import measured
 from collegium.catalog import Facet, Paper, facets, paper, papers, results_folder
 from collegium.catalog.surveys import collaboration_survey
 
@@ -43,7 +44,7 @@ def facet_page() -> str:
 def measured_part() -> list[str]:
     """What comparisons among the results say of each kind of system."""
     folder = results_folder()
-    cells = measured(comparisons_below(folder)) if folder else []
+    cells = measured(reports_below(folder)) if folder else []
     said = (
         "Every system of a paper that was measured, beside the strongest baseline of its own "
         "comparison: the same questions, model and budget. *Better* and *worse* are differences "
@@ -58,9 +59,7 @@ def measured_part() -> list[str]:
         (
             cell.facet,
             cell.value,
-            ", ".join(
-                dict.fromkeys(f"`{h.system}` on {h.benchmark} ({h.model})" for h in cell.held)
-            ),
+            ", ".join(f"`{h.system}` on {h.benchmark} ({h.model})" for h in cell.held),
             cell.count("better"),
             cell.count("not told apart"),
             cell.count("worse"),

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import msgspec
 
-from collegium.bench.taxonomy.measured import comparisons_below, measured
+from collegium.bench.leaderboard import reports_below
+from collegium.bench.taxonomy.measured import measured
 from collegium.catalog import results_folder
 from collegium.commands.show import console, print_json, print_table, table
 from collegium.errors import BadInput
@@ -22,7 +23,7 @@ def show_measured(facets: list[str], folder: Path | None, as_json: bool) -> None
     chosen = folder if folder is not None else results_folder()
     if folder is not None and not folder.is_dir():
         raise BadInput(f"there is no folder {folder}; give one with a folder for each benchmark.")
-    cells = measured(comparisons_below(chosen) if chosen else [], facets)
+    cells = measured(reports_below(chosen) if chosen else [], facets)
     if as_json:
         verdicts = ("better", "not told apart", "worse")
         print_json(

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from collegium.bench.compare import compare, plan
+from collegium.bench.leaderboard import reports_below
 from collegium.bench.records import Report
 from collegium.bench.taxonomy.measured import Held, held, measured
 from collegium.catalog import paper, results_folder
@@ -24,6 +25,9 @@ def reply(request):
     team = request.agent.startswith("debater")
     return f"So.\\nAnswer: {a * b if team == TEAM else 1}"
 """
+
+
+TEAMS = ("mad:agents=2,rounds=1", "mad:agents=3,rounds=1")
 
 
 @pytest.fixture
@@ -60,9 +64,7 @@ def test_the_other_way_round(tmp_path: Path) -> None:
 
 
 def test_p_values_of_one_comparison_are_corrected_together(tmp_path: Path) -> None:
-    found = held(
-        compared(tmp_path, "True", "cot", "mad:agents=2,rounds=1", "mad:agents=3,rounds=1")
-    )
+    found = held(compared(tmp_path, "True", "cot", *TEAMS))
     alone = held(compared(tmp_path, "True", "cot", "mad:agents=2,rounds=1"))
     assert len(found) == 2
     assert found[0].p == pytest.approx(2 * alone[0].p)
@@ -92,7 +94,9 @@ def test_the_page_tells_what_the_results_hold(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.syspath_prepend(str(Path(__file__).parents[3] / "scripts"))
     page = importlib.import_module("by_facet").facet_page()
     assert "## Measured, by facet" in page
-    assert "debate" in page or "mad" in page
+    for cell in measured(reports_below(folder)):
+        for one in cell.held:
+            assert f"`{one.system}` on {one.benchmark} ({one.model})" in page
 
 
 def test_a_verdict_needs_a_difference_that_is_told_apart() -> None:
