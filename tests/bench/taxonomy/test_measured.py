@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -16,7 +19,6 @@ from collegium.bench.taxonomy.measured import Held, held, measured
 from collegium.catalog import paper, results_folder
 from collegium.errors import UnknownName
 from collegium.kernel import RunStore
-from tests.cli.shell import Shell
 
 SCRIPT = """
 def reply(request):
@@ -104,22 +106,23 @@ def test_a_verdict_needs_a_difference_that_is_told_apart() -> None:
     assert one.verdict == "not told apart"
 
 
-def test_the_command(shell: Shell, report: Report, tmp_path: Path) -> None:
+def test_the_command(command: Callable[..., Any], report: Report, tmp_path: Path) -> None:
     (tmp_path / "own" / "products").mkdir(parents=True)
     (tmp_path / "own" / "products" / "a.json").write_bytes(msgspec.json.encode(report))
-    words = ("taxonomy", "measured", "--folder", tmp_path / "own")
-    (cell,) = shell.json(*words, "--facet", "coordination")
+    words = ["taxonomy", "measured", "--folder", "own", "--facet", "coordination"]
+    done = command([*words, "--json"])
+    assert done.exit_code == 0, done.stderr
+    (cell,) = json.loads(done.stdout)
     assert (cell["value"], cell["better"], cell["worse"]) == (
         paper("mad").facets["coordination"][0], 1, 0,
     )  # fmt: skip
-    shown = shell(*words, "--facet", "coordination")
-    assert "+100.0 points" in shown.stdout
+    assert "+100.0 points" in command(words).stdout
     (tmp_path / "none").mkdir()
-    empty = shell("taxonomy", "measured", "--folder", tmp_path / "none")
-    assert empty.returncode == 0 and "No comparison" in empty.stdout
+    empty = command(["taxonomy", "measured", "--folder", "none"])
+    assert empty.exit_code == 0 and "No comparison" in empty.stdout
     for wrong, said in (
-        (("--folder", tmp_path / "nowhere"), "there is no folder"),
-        (("--facet", "structur"), "did you mean 'structure'"),
+        (["--folder", "nowhere"], "there is no folder"),
+        (["--facet", "structur"], "did you mean 'structure'"),
     ):
-        done = shell("taxonomy", "measured", *wrong)
-        assert done.returncode == 2 and said in done.stderr
+        done = command(["taxonomy", "measured", *wrong])
+        assert done.exit_code == 2 and said in done.stderr
