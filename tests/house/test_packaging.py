@@ -74,7 +74,7 @@ def test_every_extra_is_known() -> None:
         *("bench", "docs", "test", "dev", "all"),
     }
     (everything,) = extras["all"]
-    large = {"alfworld", "gradients"}  # take minutes or gigabytes to install
+    large = {"alfworld", "gradients", "tuning"}  # take minutes or gigabytes to install
     for extra in set(extras) - {"bench", "docs", "test", "dev", "all"} - large:
         assert extra in everything
 
