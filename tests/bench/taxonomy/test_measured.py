@@ -39,10 +39,11 @@ def report(tmp_path: Path) -> Report:
 
 
 def compared(tmp_path: Path, team: str, *systems: str) -> Report:
-    (tmp_path / "s.py").write_text(SCRIPT.replace("TEAM", team))
+    file = tmp_path / f"of_{team}.py"  # a script is read once
+    file.write_text(SCRIPT.replace("TEAM", team))
     rows = [f"What is {a} times {a + 2}?,{a * (a + 2)}" for a in range(2, 14)]
     (tmp_path / "q.csv").write_text("\n".join(["question,answer", *rows]) + "\n")
-    model = f"script:{tmp_path / 's.py'}:reply"
+    model = f"script:{file}:reply"
     store = RunStore(None)
     try:
         return asyncio.run(compare(plan(systems, on=str(tmp_path / "q.csv"), model=model), store))
