@@ -243,8 +243,8 @@ async def test_when_a_points_branches_are_used_up_an_earlier_one_is_gone_back_to
             ends = self.turned[0] == "middle" and len(self.turned) == 2
             return Turn(turn.observation, 0.0, ends)
 
-    model = script([], [], tried)
-    result, _, world = await run(model, Fragile(), plan=False, branches=2, judge=False, steps=9)
+    model = script([], [verdict(False, "bad"), verdict(False, "bad"), verdict(True)], tried)
+    result, _, world = await run(model, Fragile(), plan=False, branches=2, steps=9)
     backs = [(b["given_up"], b["undone"]) for b in result.notes["backtracks"]]
     assert backs == [
         ('act({"action":"left"})', 1),
@@ -315,6 +315,21 @@ async def test_where_a_policy_allows_no_going_back_the_prompt_alone_says_so() ->
     assert "blocked @snapshot" in result.notes["soft"]
     assert "the wrong one" in asked(model, "actor")[2]
     assert not any(isinstance(e.call, Restore) for e in kernel.trace.events)
+
+
+async def test_without_a_judge_the_end_of_the_world_is_the_end() -> None:
+    model = script([], [], [act("left"), act("middle"), act("right")])
+    result, _, world = await run(model, plan=False, judge=False)
+    assert (await world.judge(None)).correct
+    assert result.notes["backtracks"] == [] and result.notes["ended"] == "done"
+
+
+async def test_an_answer_that_was_taken_back_is_none() -> None:
+    model = script(
+        [], [verdict(False, "bad")] * 3, [act("left"), finish("wrong"), act("middle"), act("smash")]
+    )
+    result, _, _ = await run(model, plan=False, branches=2, backtracks=1, steps=2)
+    assert result.answer is None
 
 
 async def test_if_all_fails_the_best_way_is_kept() -> None:

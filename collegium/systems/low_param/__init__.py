@@ -94,7 +94,7 @@ async def low_param(
         branches: Choices at most at one decision point (b).
         backtracks: How often a run goes back at most; 0 leaves backtracking out.
         plan: Whether the task is taken apart; else it is its own only sub-task.
-        judge: Whether sub-tasks are judged; else the actor's word is taken.
+        judge: Whether sub-tasks are judged; else the actor's word is taken, and the world's end.
         menu: Whether the world's own list of moves is shown, where it has one. Plain agents do
             not see it, so a comparison with them is fair only without.
         window: Turns of the conversation that are shown to the actor, besides the first.
@@ -149,13 +149,14 @@ async def low_param(
     async def judged(subtask: str, ended: Ended) -> Verdict:
         """M_jdg: whether it is done, and whether the way was a good one."""
         if critic is None:
-            good = ended == "done"
+            good = ended in ("done", "over")
             return Verdict("", "yes" if good else "no", "good" if good else "bad")
         reply = await critic.ask(
             judging(task, subtask, actor, ended),
             output=Verdict,
             temperature=0.0,
             max_tokens=max_tokens,
+            sources=actor.calls[-JUDGED:],
         )
         if isinstance(reply.data, Unparsed) or reply.data is None:
             # An unreadable judge says nothing against the way, and nothing for it.
@@ -206,28 +207,29 @@ async def low_param(
             if not back:
                 actor.tell(f"The sub-task is not done: {verdict.reason}")
 
+    async def best_of(leaves: list[tuple[float, bytes, str | None]]) -> Result:
+        """All failed: the best way of those that were taken; of equals the last."""
+        if leaves and not actor.soft:
+            score, state, answer = max(reversed(leaves), key=lambda leaf: leaf[0])
+            if score > len(done) and await actor.restore(state):
+                actor.answer = answer
+                return result("failed; back at the best way")
+        return result("failed")
+
     left = await planned(actor.path)
     while left:
         number = len(done) + 1
         place = f"{number} of {len(done) + len(left)}" if planner else ""
         if await work_on(left[0], place, last=len(left) == 1):
             done.append(left.pop(0))
+            if actor.over:
+                break
         elif planner is not None and not log["replans"] and not actor.over:
             log["replans"] = 1
             left = await planned(actor.path)
         else:
-            break
-        if actor.over:
-            break
-    if not left or actor.over:
-        return result("the world is over" if left else "done")
-    if not actor.soft and leaves:
-        # All failed: the best way of those that were taken; of equals the last.
-        score, state, answer = max(reversed(leaves), key=lambda leaf: leaf[0])
-        if score > len(done) and await actor.restore(state):
-            actor.answer = answer
-            return result("failed; back at the best way")
-    return result("failed")
+            return await best_of(leaves)
+    return result("the world is over" if left else "done")
 
 
 def planning(task: Task, done: list[str], so_far: tuple[Move, ...], most: int) -> str:

@@ -112,6 +112,7 @@ class Actor:
         soft: Why the world cannot be taken back; "" where it can.
         over: Whether the world takes no further action.
         answer: The answer it stated, if it did.
+        calls: Trace ids of its turns.
         steps: Actions made in all, those that were taken back included.
         unreadable: Turns that named no action.
         rejected: Choices that were refused because they had been given up.
@@ -133,6 +134,7 @@ class Actor:
         self.backs: list[Back] = []
         self.soft, self.over = "", False
         self.answer: str | None = None
+        self.calls: list[int] = []
         self.steps = self.unreadable = self.rejected = 0
 
     def begin(self, subtask: str, place: str, *, last: bool) -> None:
@@ -210,7 +212,7 @@ class Actor:
             return await self.back(why)
         self.backs.append(Back(why, given_up, len(self.path) - len(point.path)))
         self._turns, self.path, self._heard = point.turns, point.path, point.heard
-        self._here, self._why, self.over = point, why, False
+        self._here, self._why, self.over, self.answer = point, why, False, None
         return True
 
     async def snapshot(self) -> bytes | None:
@@ -259,6 +261,7 @@ class Actor:
                 max_tokens=self._settings.max_tokens,
                 keep=True,
             )
+            self.calls.append(reply.call)
             action = read_action(reply.data, reply.text) or Action("none", text=reply.text)
             if action.key not in point.tried:
                 said = (Message("user", prompt), Message("assistant", reply.text))
