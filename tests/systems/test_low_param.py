@@ -268,17 +268,21 @@ async def test_repeating_an_action_sends_the_actor_back() -> None:
 
 
 async def test_two_failures_in_a_row_send_the_actor_back() -> None:
-    model = script(
-        [plan("all")],
-        [verdict(True)],
-        [act("left"), act("knock"), json.dumps({"thought": "so"}), json.dumps({"thought": "so"}),
-         act("middle"), act("right")],
-    )  # fmt: skip
+    ways = ("left", "knock", "kick", "push", "middle", "right")
+    model = script([plan("all")], [verdict(True)], [act(way) for way in ways])
     result, _, world = await run(model)
     (back,) = result.notes["backtracks"]
     assert back["why"] == "two actions in a row failed or changed nothing"
-    assert result.notes["unreadable"] == 1  # asked once more, in vain
+    assert back["given_up"] == 'act({"action":"push"})'
     assert (await world.judge(None)).correct
+
+
+async def test_a_turn_that_cannot_be_read_is_no_action() -> None:
+    model = script([plan("all")], [verdict(True)], [act("left"), "so", "so", finish()])
+    result, kernel, _ = await run(model)
+    assert result.notes["unreadable"] == 1  # it was asked once more, in vain
+    assert (result.notes["made"], len(result.notes["steps"])) == (1, 2)
+    assert moves(kernel.trace.events) == ["left"]
 
 
 @pytest.mark.parametrize("off", [{"backtracks": 0}])

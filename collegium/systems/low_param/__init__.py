@@ -207,7 +207,7 @@ async def low_param(
             if not back:
                 actor.tell(f"The sub-task is not done: {verdict.reason}")
 
-    async def best_of(leaves: list[tuple[float, bytes, str | None]]) -> Result:
+    async def best() -> Result:
         """All failed: the best way of those that were taken; of equals the last."""
         if leaves and not actor.soft:
             score, state, answer = max(reversed(leaves), key=lambda leaf: leaf[0])
@@ -228,7 +228,7 @@ async def low_param(
             log["replans"] = 1
             left = await planned(actor.path)
         else:
-            return await best_of(leaves)
+            return await best()
     return result("the world is over" if left else "done")
 
 
