@@ -76,9 +76,9 @@ async def expert_trajectory(
         def script(request: Generate) -> str:
             made = sum(m.role == "assistant" for m in request.messages)
             if made == len(way):
-                last = {"tool": FINISH, "answer": "done"}
+                last: dict[str, object] = {"tool": FINISH, "answer": "done"}
                 return _turn("Everything is done.", last)
-            told = {"tool": "act", "arguments": {"action": way[made]}}
+            told: dict[str, object] = {"tool": "act", "arguments": {"action": way[made]}}
             return _turn(thought(request.messages[-1].text, way[made]), told)
 
         kernel = Kernel(ScriptedModel(script, name=EXPERT), tools=world.tools, seed=0)

@@ -95,7 +95,10 @@ def adapted(model: Module, lora: Lora = Lora()) -> Any:
         MissingExtra: ``peft`` is not installed.
     """
     try:
-        from peft import LoraConfig, get_peft_model
+        from peft import (  # pyright: ignore[reportMissingImports]
+            LoraConfig,
+            get_peft_model,
+        )
     except ImportError:
         raise missing_extra("tuning", "training an adapter") from None
     config = LoraConfig(
@@ -190,7 +193,7 @@ def train(
         for example, _ in batch:
             loss = loss_of(model, example, training.longest) / len(batch)
             loss.backward()
-            total += float(loss)
+            total += float(loss.detach())
         optimiser.step()
         schedule.step()
         optimiser.zero_grad()

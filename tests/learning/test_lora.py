@@ -105,7 +105,7 @@ def test_what_cannot_be_trained() -> None:
     frozen = Tiny().requires_grad_(False)
     with pytest.raises(BadInput, match="no parameter to train"):
         train(frozen, AGENT, GENERAL)
-    with pytest.raises(BadInput, match="no token to learn within 2"):
+    with pytest.raises(BadInput, match="a token to learn within 2"):
         train(Tiny(), [AGENT[0]], (), Training(lam=1.0, longest=2))
     with pytest.raises(BadInput, match="1 or more"):
         train(Tiny(), AGENT, GENERAL, Training(epochs=0))

@@ -161,16 +161,14 @@ class Actor:
     async def attempt(self) -> Ended:
         """Act until the sub-task is declared done, steps run out, or nothing more can be done."""
         for _ in range(self._settings.steps):
-            action = None
-            while action is None:
-                if self.over:
-                    return "over"
+            if self.over:
+                return "over"
+            point = await self._point()
+            while (action := await self._choose(point)) is None:
+                point.closed = True
+                if not await self.back("no other action was found"):
+                    return "stuck"
                 point = await self._point()
-                action = await self._choose(point)
-                if action is None:
-                    point.closed = True
-                    if not await self.back("no other action was found"):
-                        return "stuck"
             if action.ends:
                 self.answer = action.value[1] if action.value[0] == FINISH else self.answer
                 self._heard, self._here = "That was noted.", None
