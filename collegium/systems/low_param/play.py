@@ -175,7 +175,7 @@ class Actor:
                 return "done"
             await self._make(point, action)
             trouble = self._trouble()
-            if trouble:
+            if trouble and not self.over:  # a world that is over is for the judge
                 await self.back(trouble)
         return "over" if self.over else "cap"
 
