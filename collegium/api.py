@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collegium.bench.compare import OnOutcome
     from collegium.bench.records import Report
     from collegium.guard import Change, Policy, Refusal
+    from collegium.guard.update import Written
     from collegium.models.model import Model
 
 T = TypeVar("T")
@@ -45,6 +46,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
         events: The trace.
         blocked: The calls that its policy did not let through.
         policy_changes: How its policy changed while it ran.
+        policy_written: What a model wrote into its policy; None where none was to write.
         score: What the answer, or the world that was acted in, is worth; None for a bare task.
     """
 
@@ -59,6 +61,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     events: tuple[Event, ...]
     blocked: tuple[Refusal, ...] = ()
     policy_changes: tuple[Change, ...] = ()
+    policy_written: Written | None = None
     score: Score | None = None
 
     @property
@@ -249,6 +252,7 @@ async def arun(
         events=tuple(kernel.trace.events),
         blocked=guarding.refusals if guarding else (),
         policy_changes=guarding.changes if guarding else (),
+        policy_written=guarding.writing if guarding else None,
     )
 
 

@@ -23,6 +23,7 @@ from collegium.commands.interop import interop
 from collegium.commands.kernels import kernels
 from collegium.commands.registry import registries
 from collegium.commands.routes import optimise
+from collegium.commands.routine import routines
 from collegium.commands.taxonomy import taxonomies
 from collegium.commands.tools import tools as tool_servers
 from collegium.commands.worlds import worlds
@@ -56,6 +57,7 @@ app.add_typer(apps, name="app", rich_help_panel=TRY)
 app.add_typer(kernels, name="kernel", rich_help_panel=TRY)
 app.add_typer(guards, name="guard", rich_help_panel=TRY)
 app.add_typer(worlds, name="world", rich_help_panel=TRY)
+app.add_typer(routines, name="routine", rich_help_panel=TRY)
 app.add_typer(taxonomies, name="taxonomy", rich_help_panel=LOOK)
 app.add_typer(tool_servers, name="tools", rich_help_panel=TRY)
 app.add_typer(interop, name="interop", rich_help_panel=LOOK)

@@ -1,11 +1,13 @@
-"""The page that compares the papers facet by facet; made from the catalog."""
+"""The page that compares the papers facet by facet; made from the catalog and from results."""
 
 from __future__ import annotations
 
 from facts import table
 
+from collegium.bench.leaderboard import reports_below
 from collegium.bench.taxonomy import counts, profiles
-from collegium.catalog import Facet, Paper, facets, paper, papers
+from collegium.bench.taxonomy.measured import measured
+from collegium.catalog import Facet, Paper, facets, paper, papers, results_folder
 from collegium.catalog.surveys import collaboration_survey
 
 CROSSED = (("type", "structure"), ("strategy", "coordination"))
@@ -23,6 +25,7 @@ def facet_page() -> str:
     ]
     for facet in facets().values():
         parts += facet_section(facet)
+    parts += measured_part()
     parts += ["## Teams, crossed", "How many teams of the catalog have both values."]
     for rows, columns in CROSSED:
         counted = counts(rows, columns)
@@ -36,6 +39,35 @@ def facet_page() -> str:
         table(("system", "dimension", "value", "source", "doubt"), placed()),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def measured_part() -> list[str]:
+    """What comparisons among the results say of each kind of system."""
+    folder = results_folder()
+    cells = measured(reports_below(folder)) if folder else []
+    said = (
+        "Every system of a paper that was measured, beside the strongest baseline of its own "
+        "comparison: the same questions, model and budget. *Better* and *worse* are differences "
+        "that are told apart from chance (p below 0.05, corrected for all systems of the "
+        "comparison). One system that stands under two values counts for both. Made from "
+        "`results/`; the same from the command line: `collegium taxonomy measured`."
+    )
+    if not cells:
+        return ["## Measured, by facet", said, "Nothing yet."]
+    head = ("facet", "value", "systems", "better", "not told apart", "worse", "mean difference")
+    rows = [
+        (
+            cell.facet,
+            cell.value,
+            ", ".join(f"`{h.system}` on {h.benchmark} ({h.model})" for h in cell.held),
+            cell.count("better"),
+            cell.count("not told apart"),
+            cell.count("worse"),
+            f"{100 * cell.mean_difference:+.1f} points",
+        )
+        for cell in cells
+    ]
+    return ["## Measured, by facet", said, table(head, rows)]
 
 
 def facet_section(facet: Facet) -> list[str]:

@@ -257,16 +257,17 @@ def _example(agent: Agent) -> str:
     return f"{name} {json.dumps(arguments)}"
 
 
-def move_type(agent: Agent, output: Any) -> type[msgspec.Struct]:
+def move_type(agent: Agent, output: Any, *, end: type | None = None) -> type[msgspec.Struct]:
     """The type of a turn: a thought, and one of the agent's tools with its arguments or the end.
 
     Args:
         agent: Whose tools.
         output: Type of the answer that ends the loop.
+        end: Another action that ends it, in the place of one with an answer: a struct whose tag,
+            in the field ``tool``, is its name.
     """
-    actions: list[Any] = [
-        msgspec.defstruct("Finish", [("answer", output)], tag_field="tool", tag=FINISH)
-    ]
+    finish = msgspec.defstruct("Finish", [("answer", output)], tag_field="tool", tag=FINISH)
+    actions: list[Any] = [end or finish]
     for name in agent.tools:
         arguments = agent.kernel.tools[name].arguments
         fields = arguments if isinstance(arguments, type) else dict[str, Any]

@@ -10,17 +10,17 @@ from typing import Any
 
 import msgspec
 import typer
+from rich.console import Console
 from rich.text import Text
 
-from collegium.commands.show import clean, console, print_json
+from collegium.commands.show import clean, console, print_json, writable_file
 from collegium.commands.weights import fetch_weights
 from collegium.errors import BadInput, MissingExtra
 from collegium.guard import Compiled, Policy, load_policy
 from collegium.guard.decide import RuleTried, written
-from collegium.guard.generate import PROFILE, Provenance, generate, provenance
-from collegium.guard.policy import Rule
+from collegium.guard.generate import Draft, Provenance, draft
 from collegium.guard.review import read_call, review
-from collegium.kernel import Kernel, ToolSpec, atomic
+from collegium.kernel import ToolSpec, atomic
 
 NO_ANALYSIS = "Overlaps, dead rules and types were not looked at: that needs the extra 'guard'."
 
@@ -134,31 +134,31 @@ def generate_policy(
     if not request:
         raise BadInput("the request is empty; write it in quotes, or - for standard input.")
     specs = tool_specs(tools)
+    if out is not None:
+        writable_file(out)
     fetch_weights([model])
-    rules = asyncio.run(_generated(request, specs, model))
-    policy = Policy(tools=rules)
-    values = provenance(policy, request)
-    if as_json:
-        print_json({"policy": policy, "provenance": values})
-    else:
-        print_generated(policy, values)
-    if out is None:
-        return
-    if not yes and not (sys.stdin.isatty() and typer.confirm(f"Write {out}?")):
-        raise BadInput(f"{out} was not written: nobody agreed. Read the policy, then add --yes.")
-    try:
-        atomic.replace(out, policy_text(policy, request).encode())
-    except OSError as error:
-        raise BadInput(f"cannot write {out}: {error.strerror or error}.") from None
-
-
-async def _generated(
-    request: str, specs: Sequence[ToolSpec], model: str
-) -> dict[str, tuple[Rule, ...]]:
     from collegium.models import open_model
 
-    kernel = Kernel(open_model(model), seed=0)
-    return await generate(kernel.agent("policy-writer", profile=PROFILE), request, specs)
+    made = asyncio.run(draft(open_model(model), request, specs))
+    doubts = findings(made.policy, specs)
+    if as_json:
+        print_json(
+            {"policy": made.policy, "provenance": made.values, "analysed": doubts is not None,
+             "findings": doubts or []}
+        )  # fmt: skip
+    else:
+        print_generated(made.policy, made.values)
+        for line in doubts or ():
+            console().print(Text(clean(line["message"]), style="yellow"), soft_wrap=True)
+    if out is None:
+        return
+    agreed = yes or (sys.stdin.isatty() and typer.confirm(f"Write {out}?", err=True))
+    if not agreed:
+        raise BadInput(f"{out} was not written: nobody agreed. Read the policy, then add --yes.")
+    try:
+        atomic.replace(out, policy_text(made).encode())
+    except OSError as error:
+        raise BadInput(f"cannot write {out}: {error.strerror or error}.") from None
 
 
 def print_generated(policy: Policy, values: Sequence[Provenance]) -> None:
@@ -174,21 +174,32 @@ def print_generated(policy: Policy, values: Sequence[Provenance]) -> None:
                 out.print(Text(clean(f"    {argument}: {written(schema)}")), soft_wrap=True)
             if not rule.when:
                 out.print(Text("    whatever its arguments", style="yellow"))
+    print_values(values, out)
+
+
+def print_values(values: Sequence[Provenance], out: Console) -> None:
+    """Where the values of a policy come from; in red what only a model or a result said."""
     for value in values:
         style = "" if value.source in ("human", "request") else "bold red"
-        line = f"{value.tool}, {value.argument}: {written(value.value)} is {SOURCES[value.source]}"
-        out.print(Text(clean(line), style=style), soft_wrap=True)
+        out.print(Text(clean(_sourced(value)), style=style), soft_wrap=True)
 
 
-def policy_text(policy: Policy, request: str) -> str:
-    """A policy as a file that people go on with."""
+def _sourced(value: Provenance) -> str:
+    return f"{value.tool}, {value.argument}: {written(value.value)} is {SOURCES[value.source]}"
+
+
+def policy_text(made: Draft) -> str:
+    """A policy as a file that people go on with; request and sources are its first lines."""
     import yaml
 
-    about = "\n".join(f"# {line}" for line in request.splitlines())
-    data = msgspec.to_builtins(policy)
-    return f"# Written by a model for this request; read it before you use it.\n{about}\n" + (
-        yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=100)
-    )
+    lines = ["Written by a model for this request; read it before you use it."]
+    lines += [f"  {line}" for line in made.request.splitlines()]
+    lines += ["Where its values come from:"] if made.values else []
+    lines += [f"  {_sourced(value)}" for value in made.values]
+    # One line of text is one comment, whatever ends a line in YAML.
+    about = "".join(f"# {''.join(c if c.isprintable() else ' ' for c in line)}\n" for line in lines)
+    data = msgspec.to_builtins(made.policy)
+    return about + yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=100)
 
 
 def diff_policies(old: Path, new: Path, as_json: bool) -> None:

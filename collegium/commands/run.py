@@ -33,6 +33,7 @@ from collegium.commands.stream import Floor
 from collegium.commands.weights import fetch_weights
 from collegium.errors import BadInput
 from collegium.guard import counted
+from collegium.guard.update import Written
 from collegium.kernel import Call, Event, Limits, Trace
 from collegium.kernel.atomic import replace
 from collegium.kernel.kernel import Driver
@@ -270,6 +271,7 @@ def data(
         "files": [str(path) for path in files],
         "blocked": done.blocked,
         "policy_changes": done.policy_changes,
+        "policy_written": done.policy_written,
     }
 
 
@@ -318,6 +320,8 @@ def print_bill(done: Run, out: Console) -> None:
     if changes := len(done.policy_changes):
         said = f"The policy changed {changes} time{'s' * (changes != 1)} while it ran."
         out.print(Text(said, style="dim"))
+    if done.policy_written is not None:
+        print_written(done.policy_written, out)
     u = done.usage
     bill = [
         f"{done.calls:,} call{'s' * (done.calls != 1)}",
@@ -328,3 +332,18 @@ def print_bill(done: Run, out: Console) -> None:
         f"run {done.id}",
     ]
     out.print(Text(" · ".join(bill), style="dim"))
+
+
+def print_written(written: Written, out: Console) -> None:
+    """What a model wrote into the policy: where values come from, and what became of proposals."""
+    from collegium.commands.guard_print import print_values
+
+    if written.problem:
+        out.print(Text(clean(f"No rules could be written: {written.problem}"), style="yellow"))
+    print_values(written.values, out)
+    for proposal in written.proposals:
+        state = "installed" if proposal.installed else "not installed"
+        said = f"After the result of {proposal.call} other rules were proposed: {state}"
+        why = "" if proposal.installed else f", for {proposal.why}"
+        style = "dim" if proposal.installed else "yellow"
+        out.print(Text(clean(f"{said}{why}."), style=style), soft_wrap=True)

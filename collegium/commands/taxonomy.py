@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -99,6 +100,23 @@ def matrix(
     from collegium.commands.taxonomy_print import matrix
 
     matrix(rows, columns, as_json)
+
+
+@taxonomies.command()
+def measured(
+    facet: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Only this facet; repeatable.")
+    ] = None,
+    folder: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Comparisons of your own; else those that come along."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Say which kinds of systems did better than a plain baseline, by the comparisons there are."""
+    from collegium.commands.taxonomy_measured import show_measured
+
+    show_measured(facet or [], folder, as_json)
 
 
 @taxonomies.command(name="list")

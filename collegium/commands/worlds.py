@@ -82,6 +82,43 @@ def floors(
 
 
 @worlds.command()
+def practise(
+    name: Name,
+    tasks: Annotated[
+        int, typer.Option("--tasks", "-n", metavar="N", help="Practice tasks to ask for.")
+    ] = 10,
+    model: Annotated[
+        str, typer.Option("--model", "-m", metavar="MODEL", help="As for collegium run.")
+    ] = "local",
+    role: Annotated[
+        list[str] | None,
+        typer.Option(metavar="ROLE=MODEL", help="Another model for proposer, actor or evaluator."),
+    ] = None,
+    demonstration: Annotated[
+        bool, typer.Option("--demonstration", metavar="", help="Show the proposer some moves.")
+    ] = False,
+    attempt: Annotated[
+        bool, typer.Option("--attempt/--only-propose", metavar="", help="Whether they are tried.")
+    ] = True,
+    steps: Annotated[int, typer.Option(metavar="N", help="Actions at most in one attempt.")] = 10,
+    embedder: Annotated[
+        str, typer.Option(metavar="NAME", help="Compares tasks: minilm or hash.")
+    ] = "minilm",
+    seed: Annotated[int, typer.Option(metavar="N", help="Of all that is drawn.")] = 0,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the attempts here, as JSON lines.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Have practice tasks proposed for a world, tried, and judged by an evaluator (PAE)."""
+    from collegium.commands.practise import practise_in
+
+    practise_in(
+        name, tasks, model, role or [], demonstration, attempt, steps, embedder, seed, out, as_json
+    )
+
+
+@worlds.command()
 def serve(
     name: Name,
     host: Annotated[str, typer.Option(metavar="HOST", help="Where to listen.")] = "127.0.0.1",

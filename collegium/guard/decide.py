@@ -1,8 +1,9 @@
 """Deciding a call: rules in order, the first whose conditions hold (steps 1 and 2 of Progent).
 
-A policy is compiled once. All rules of a tool become one schema over the arguments of a call, which
-is valid exactly for the calls that they let through, so one pass of the engine decides. Only where
-the reason is wanted (the call is blocked, or a rule changes the policy) are rules tried one by one.
+A policy is compiled once. Of every rule, the condition that the fewest other rules share is asked
+first: it tells most about which rule a call is for, and where it fails the rule's other conditions
+need not be looked at. Where it holds, they are asked all together. Which condition of each rule
+fails is found out only when the call is blocked and somebody wants to know why.
 """
 
 from __future__ import annotations
@@ -19,8 +20,7 @@ from collegium.errors import PolicyError
 from collegium.guard.conditions import check_schema, engine, is_plain, rule_schema
 from collegium.guard.policy import Fallback, Policy, Rule, Schema, order
 
-MAX_TURNS = 64
-"""Most changes between allowing and forbidding that one schema is nested for."""
+_EXACT = frozenset(("const", "enum", "pattern"))
 
 Test = Callable[[Any], bool]
 Verdict = Literal["holds", "fails", "missing", "error"]
@@ -64,6 +64,34 @@ class RuleTried(msgspec.Struct, frozen=True, kw_only=True):
 
 _ALLOWED = Decision(allowed=True)
 
+BLOCK = 8
+"""Rules that are passed over together when none of their first conditions holds."""
+
+
+class _Entry(msgspec.Struct, frozen=True):
+    """A rule that is ready to be tried.
+
+    Attributes:
+        test: Its first condition.
+        free: Whether that holds when the argument is left out.
+        whole: All conditions, over the arguments of a call.
+        decision: What the rule decides.
+    """
+
+    test: Test
+    free: bool
+    whole: Test
+    decision: Decision
+
+
+class _Block(msgspec.Struct, frozen=True):
+    """Neighbours whose first conditions are on one argument, and whether any of these holds."""
+
+    argument: str
+    some: Test
+    free: bool
+    entries: tuple[_Entry, ...]
+
 
 class ToolRules:
     """The compiled rules of one tool.
@@ -83,11 +111,34 @@ class ToolRules:
         self.ordered = tuple(sorted(enumerate(rules, 1), key=lambda one: order(one[1])))
         for number, rule in enumerate(rules, 1):
             check_rule(tool, number, rule)
-        self._speaks = any(rule.update for rule in rules)
-        turns = sum(1 for _ in groupby(rule.effect for _, rule in self.ordered))
-        self._admits = (
-            engine(admitted([r for _, r in self.ordered])) if turns <= MAX_TURNS else None
-        )
+
+    @cached_property
+    def _blocks(self) -> tuple[_Block, ...]:
+        """The rules in order, in blocks of neighbours whose first condition is on one argument."""
+        first = rarest([rule for _, rule in self.ordered])
+        blocks: list[_Block] = []
+        for argument, group in groupby(self.ordered, lambda one: (first(one[1]) or [""])[0]):
+            rules = [*group]
+            for at in range(0, len(rules), BLOCK):
+                part = rules[at : at + BLOCK]
+                conditions = [rule.when.get(argument, True) for _, rule in part]
+                blocks.append(
+                    _Block(
+                        argument=argument,
+                        some=engine({"anyOf": conditions}),
+                        free=any(_free(rule) for _, rule in part),
+                        entries=tuple(
+                            _Entry(
+                                test=engine(condition),
+                                free=_free(rule),
+                                whole=_whole(rule),
+                                decision=self._decided(number, rule),
+                            )
+                            for (number, rule), condition in zip(part, conditions, strict=True)
+                        ),
+                    )
+                )
+        return tuple(blocks)
 
     @cached_property
     def _tests(self) -> tuple[Test, ...]:
@@ -119,31 +170,16 @@ class ToolRules:
         Raises:
             ValueError: They are not.
         """
-        if self._admits is not None and not self._speaks and self._admits(arguments):
-            return _ALLOWED
-        tests = self._tests
-        known: list[bool | None] = [None] * len(tests)
-        nearest, fewest = -1, len(tests) + 1
-        for place, (number, rule) in enumerate(self.ordered):
-            allows, lenient = rule.effect == "allow", rule.missing == "holds"
-            # of a rule that allows, as many failures are counted as make it no nearer
-            most, missed = fewest if allows else 1, 0
-            for argument, index in self._places[0][place]:
-                holds = known[index]
-                if holds is None:
-                    holds = tests[index](arguments[argument]) if argument in arguments else lenient
-                    if argument in arguments:
-                        known[index] = holds
-                missed += not holds
-                if missed >= most:
-                    break
-            if missed == 0:
-                return self._decided(number, rule)
-            if missed < most:
-                nearest, fewest = place, missed
-        return Decision(
-            allowed=False, reason=self._unmatched(nearest, arguments), fallback=self.fallback
-        )
+        for block in self._blocks:
+            given = block.argument in arguments
+            value = arguments[block.argument] if given else None
+            if not (block.some(value) if given else block.free):
+                continue
+            for entry in block.entries:
+                holds = entry.test(value) if given else entry.free
+                if holds and entry.whole(arguments):
+                    return entry.decision
+        return Decision(allowed=False, reason=self._unmatched(arguments), fallback=self.fallback)
 
     def _decided(self, number: int, rule: Rule) -> Decision:
         if rule.effect == "allow":
@@ -156,8 +192,37 @@ class ToolRules:
             fallback=rule.fallback,
         )
 
-    def _unmatched(self, nearest: int, arguments: Mapping[str, Any]) -> str:
+    def _nearest(self, arguments: Mapping[str, Any]) -> int:
+        """The place of the rule that would allow a call if the fewest of its conditions were other.
+
+        No rule meets the call. So one of which a single condition fails is as near as any.
+        """
+        tests, (places, _) = self._tests, self._places
+        known: list[bool | None] = [None] * len(tests)
+        nearest, fewest = -1, len(tests) + 1
+        for place, (_, rule) in enumerate(self.ordered):
+            if rule.effect != "allow":
+                continue
+            missed = 0
+            for argument, index in places[place]:
+                if argument not in arguments:
+                    missed += rule.missing == "fails"
+                else:
+                    holds = known[index]
+                    if holds is None:
+                        holds = known[index] = tests[index](arguments[argument])
+                    missed += not holds
+                if missed >= fewest:
+                    break
+            if missed < fewest:
+                nearest, fewest = place, missed
+            if fewest <= 1:
+                break
+        return nearest
+
+    def _unmatched(self, arguments: Mapping[str, Any]) -> str:
         """The reason where no rule decides, with what the nearest rule that allows would take."""
+        nearest = self._nearest(arguments)
         if nearest < 0:
             return "no rule allows it."
         number, rule = self.ordered[nearest]
@@ -279,42 +344,31 @@ def check_rule(tool: str, number: int, rule: Rule) -> None:
                 raise PolicyError(f"tool {tool!r}, rule {number}, update: {error}") from None
 
 
-def admitted(rules: Sequence[Rule]) -> Schema:
-    """One schema over the arguments of a call, valid for those that the ordered rules let through.
-
-    From the last rule to the first: what a group of rules that allow lets through is what it
-    matches or what comes after it lets through; a group that forbids takes away what it matches.
-    """
-    schema: Schema = False
-    first = rarest(rules)
-    for effect, group in reversed([(e, [*g]) for e, g in groupby(rules, lambda r: r.effect)]):
-        matched = [_rarest_first(rule, first(rule)) for rule in group]
-        if effect == "allow":
-            schema = {"anyOf": matched if schema is False else [*matched, schema]}
-        elif schema is not False:
-            schema = {"allOf": [{"not": {"anyOf": matched}}, schema]}
-    return schema
-
-
 def rarest(rules: Sequence[Rule]) -> Callable[[Rule], list[str]]:
     """Orders the arguments of a rule by how many rules share its condition on them.
 
     A condition that few rules have tells most about which rule a call is for. Where it fails, the
-    others need not be looked at.
+    others need not be looked at. Of equally rare ones, a value or a pattern tells more than a
+    range.
     """
     shared = Counter((a, written(schema)) for rule in rules for a, schema in rule.when.items())
-    return lambda rule: sorted(rule.when, key=lambda a: shared[a, written(rule.when[a])])
+
+    def loose(rule: Rule, argument: str) -> tuple[int, bool]:
+        schema = rule.when[argument]
+        exact = isinstance(schema, dict) and not _EXACT.isdisjoint(schema)
+        return shared[argument, written(schema)], not exact
+
+    return lambda rule: sorted(rule.when, key=lambda argument: loose(rule, argument))
 
 
-def _rarest_first(rule: Rule, arguments: Sequence[str]) -> dict[str, Any]:
-    """The schema of a rule that looks at one argument before the others."""
-    if not arguments:
-        return {}
-    # what has to be there is asked for last: an argument that is left out is no failure before
-    first = {"properties": {arguments[0]: rule.when[arguments[0]]}}
-    rest = rule_schema({a: rule.when[a] for a in arguments}, missing_holds=rule.missing == "holds")
-    rest["properties"] = {a: rule.when[a] for a in arguments[1:]}
-    return {"allOf": [first, rest]}
+def _free(rule: Rule) -> bool:
+    """Whether a rule may hold of a call that leaves its first argument out."""
+    return rule.missing == "holds" or not rule.when
+
+
+def _whole(rule: Rule) -> Test:
+    """All conditions of a rule, over the arguments of a call."""
+    return engine(rule_schema(rule.when, missing_holds=rule.missing == "holds"))
 
 
 def written(schema: Schema) -> str:

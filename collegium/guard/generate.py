@@ -17,10 +17,11 @@ from typing import Any, Literal
 
 import msgspec
 
-from collegium.errors import PolicyError, unknown_name
+from collegium.errors import BadInput, PolicyError, unknown_name
 from collegium.guard.decide import check_rule
 from collegium.guard.policy import GENERATED, Policy, Rule, Schema
-from collegium.kernel import Agent, ToolSpec, Unparsed
+from collegium.kernel import Agent, Kernel, ToolSpec, Unparsed
+from collegium.models.model import Model
 
 RETRIES = 5
 """How often a reply that cannot be used is asked for again."""
@@ -98,6 +99,46 @@ class Provenance(msgspec.Struct, frozen=True, kw_only=True):
     argument: str
     value: Any
     source: Source
+
+
+class Draft(msgspec.Struct, frozen=True):
+    """A policy that a model wrote from a request, to be read by a person.
+
+    Attributes:
+        request: The request.
+        policy: The policy.
+        values: Where every value comes from that it lists.
+    """
+
+    request: str
+    policy: Policy
+    values: tuple[Provenance, ...]
+
+
+async def draft(model: Model, request: str, tools: Sequence[ToolSpec], *, seed: int = 0) -> Draft:
+    """Have a policy for a request written, before any run.
+
+    Args:
+        model: Who writes.
+        request: What the user wants done.
+        tools: The tools there are.
+        seed: Of the replies.
+
+    Raises:
+        BadInput: The request is empty, there are no tools, or two of them share a name.
+        PolicyError: No reply could be used.
+    """
+    if not request.strip():
+        raise BadInput("the request is empty; say what the user wants done.")
+    names = [t.name for t in tools]
+    if not names:
+        raise BadInput("there are no tools, so there is nothing to write rules for.")
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise BadInput(f"two tools are called {twice[0]!r}; a policy tells tools apart by name.")
+    kernel = Kernel(model, seed=seed)
+    writer = kernel.agent("policy-writer", profile=PROFILE)
+    policy = Policy(tools=await generate(writer, request, tools))
+    return Draft(request, policy, tuple(provenance(policy, request)))
 
 
 async def generate(

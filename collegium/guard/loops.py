@@ -30,10 +30,10 @@ from collegium.guard.check import arguments_of, name_of
 from collegium.guard.policy import Loops
 from collegium.kernel import AskHuman, Call, Generate, Receive, Send, UseTool
 from collegium.kernel.resources import RESOURCE_CALLS
-from collegium.worlds.world import Restore, Snapshot
+from collegium.worlds.world import Moves, Restore, Snapshot
 
 NO_STEPS: frozenset[type[Call]] = RESOURCE_CALLS | frozenset(
-    (Generate, Send, Receive, AskHuman, Snapshot, Restore)
+    (Generate, Send, Receive, AskHuman, Snapshot, Restore, Moves)
 )
 """Kinds of calls that are no steps: their answers say nothing of whether the agent gets on. Neither
 do moves that are only tried out: a search makes the same ones again and again."""

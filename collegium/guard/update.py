@@ -66,6 +66,20 @@ class Proposed(msgspec.Struct, frozen=True, kw_only=True):
     values: tuple[Provenance, ...] = ()
 
 
+class Written(msgspec.Struct, frozen=True, kw_only=True):
+    """What a model wrote into the policy of a run.
+
+    Attributes:
+        values: Where every value comes from that the rules list which are in force at the end.
+        proposals: The changes that were proposed after results, and what became of them.
+        problem: Why no rules could be written, "" if they could.
+    """
+
+    values: tuple[Provenance, ...] = ()
+    proposals: tuple[Proposed, ...] = ()
+    problem: str = ""
+
+
 class Writer:
     """Interceptor that has the rules of a run written, and changed after its results.
 
@@ -116,6 +130,14 @@ class Writer:
             async with self._changing:
                 await self._update(self._kernel, call, result)
         return result
+
+    def account(self) -> Written:
+        """What was written so far."""
+        return Written(
+            values=tuple(provenance(self._guard.policy, self._request, self._results)),
+            proposals=tuple(self.proposals),
+            problem=self.problem,
+        )
 
     def _writer(self, kernel: Kernel) -> Agent:
         if self._agent is None:

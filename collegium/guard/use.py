@@ -16,7 +16,7 @@ from collegium.guard.conditions import compile_schema, rule_schema
 from collegium.guard.decide import Compiled
 from collegium.guard.loops import LoopGuard
 from collegium.guard.policy import Label, Policy, SpecEntry
-from collegium.guard.update import Writer
+from collegium.guard.update import Writer, Written
 from collegium.kernel import Call, Kernel, Limits, Tool, UseTool
 from collegium.kernel.kernel import Interceptor
 
@@ -129,6 +129,11 @@ class Guarding:
     def changes(self) -> tuple[Change, ...]:
         """How the policy changed during the run."""
         return tuple(self.guard.changes)
+
+    @property
+    def writing(self) -> Written | None:
+        """What a model wrote into the policy; None where none writes."""
+        return self.writer.account() if self.writer is not None else None
 
 
 def interceptors(

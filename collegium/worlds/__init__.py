@@ -5,6 +5,7 @@ and traces see every move, and a system that can use tools can act in every worl
 """
 
 from collegium.worlds.world import (
+    Moves,
     Restore,
     Snapshot,
     Snapshots,
@@ -14,4 +15,4 @@ from collegium.worlds.world import (
     opened,
 )
 
-__all__ = ["Restore", "Snapshot", "Snapshots", "World", "anew", "drivers", "opened"]
+__all__ = ["Moves", "Restore", "Snapshot", "Snapshots", "World", "anew", "drivers", "opened"]

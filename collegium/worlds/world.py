@@ -86,8 +86,14 @@ class Restore(Call, frozen=True, kw_only=True, tag="restore"):
     snapshot: bytes
 
 
+class Moves(Call, frozen=True, kw_only=True, tag="moves"):
+    """Ask which moves the run's world lists as possible now; none where it lists none."""
+
+    result: ClassVar[Any] = tuple[str, ...]
+
+
 def drivers(world: World) -> dict[type[Call], Callable[[Any], Any]]:
-    """What a kernel needs so that systems can go back: ``Kernel(drivers=drivers(world))``."""
+    """What a kernel needs to go back and to list moves: ``Kernel(drivers=drivers(world))``."""
 
     async def snapshot(call: Snapshot) -> bytes:
         return await world.snapshot()
@@ -95,12 +101,16 @@ def drivers(world: World) -> dict[type[Call], Callable[[Any], Any]]:
     async def restore(call: Restore) -> None:
         await world.restore(call.snapshot)
 
-    return {Snapshot: snapshot, Restore: restore}
+    async def moves(call: Moves) -> tuple[str, ...]:
+        listed = getattr(world, "actions", None)
+        return tuple(listed()) if listed is not None else ()
+
+    return {Snapshot: snapshot, Restore: restore, Moves: moves}
 
 
 def anew(world: World) -> tuple[str | type[Call], ...]:
     """All that acts on a world: what a resumed run does again, because its world is a new one."""
-    return (*(tool.spec.name for tool in world.tools), Snapshot, Restore)
+    return (*(tool.spec.name for tool in world.tools), Snapshot, Restore, Moves)
 
 
 @asynccontextmanager

@@ -31,3 +31,14 @@ def test_an_allowed_call_is_checked_in_twenty_microseconds(measured: dict[str, A
 def test_it_is_much_faster_than_the_authors_check(measured: dict[str, Any]) -> None:
     ratio = measured["times_slower_than_ours"]["the authors' check_tool_call"]
     assert ratio >= measured["goals"]["times_faster_than_official"]
+
+
+@pytest.mark.must_show("agentable", 6)
+def test_the_doctor_goes_through_a_large_project_in_time(measured: dict[str, Any]) -> None:
+    doctor = measured["doctor"]
+    if doctor is None:
+        pytest.skip("the doctor was not measured: python -m collegium.bench.speed_guard")
+    assert "2 cores" in measured["machine"]
+    assert doctor["files"] >= 500
+    assert doctor["seconds"] < 300
+    assert doctor["megabytes"] < 2048

@@ -109,10 +109,10 @@ def test_a_nested_argument_without_end_is_blocked() -> None:
 def test_a_check_that_breaks_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     compiled = Compiled(Policy(tools={"t": ANY}, default="allow"))
 
-    def broken(arguments: Any) -> bool:
+    def broken(rule: Rule) -> Any:
         raise RuntimeError("out of memory")
 
-    monkeypatch.setattr(compiled.tools["t"], "_admits", broken)
+    monkeypatch.setattr("collegium.guard.decide._whole", broken)
     decision = compiled.decide("t", {})
     assert not decision.allowed and "out of memory" in decision.reason
 

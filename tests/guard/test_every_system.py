@@ -32,7 +32,7 @@ pytestmark = [
 SENDERS = {"argmed", "dylan", "halo", "mad", "mas-tts", "mdagents", "metagpt"}
 TOOL_USERS = {
     *("codecor", "mas-tts", "metagpt", "react", "pass", "routine", "tool-calling", "tree-search"),
-    "research-agent",
+    *("research-agent", "low-param"),
 }
 
 SUM = Task(id="sum", prompt="What is 6 times 7?", answer="number", tools=("calculator",))
@@ -84,6 +84,28 @@ async def tree_search() -> list[list[Event]]:
     return [kernel.trace.events]
 
 
+async def low_param() -> list[list[Event]]:
+    """One action, judged a bad way and taken back; then the answer."""
+
+    def say(request: Generate) -> str:
+        if request.agent == "planner":
+            return '{"subtasks": ["Multiply."]}'
+        if request.agent == "judge":
+            good = "Its answer: 42" in request.messages[-1].text
+            said = ("yes", "good") if good else ("no", "bad")
+            return '{{"reason": "so", "done": "{}", "way": "{}"}}'.format(*said)
+        used = '{"tool": "calculator", "arguments": {"expression": "6 * 7"}}'
+        if "Observation:" in request.messages[-1].text or "given up" in repr(request.messages):
+            used = '{"tool": "finish", "answer": "42"}'
+        return f'{{"thought": "", "action": {used}}}'
+
+    world = text_world("maze")
+    await world.reset(0)
+    kernel = runs.Kernel(ScriptedModel(say), seed=7, drivers=drivers(world))
+    await solve(get_system("low-param"), SUM, kernel, get_system("low-param").bind({"menu": True}))
+    return [kernel.trace.events]
+
+
 async def researching() -> list[list[Event]]:
     """The agent uses the calculator once and says what it found."""
 
@@ -114,6 +136,7 @@ RUNS = {
     "pass": specified("pass"),
     "tool-calling": tool_calling,
     "tree-search": tree_search,
+    "low-param": low_param,
     "research-agent": researching,
 }
 

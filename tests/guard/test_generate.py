@@ -1,17 +1,22 @@
 """Rules that a model writes, and what results may do to them."""
 
 import json
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from collegium.commands.guard_print import policy_text
 from collegium.errors import BadInput, Blocked, MissingExtra, PolicyError
-from collegium.guard import Guarding, Policy, Rule
-from collegium.guard.generate import generate, provenance, rules_of, with_generated
+from collegium.guard import Compiled, Guarding, Policy, Rule
+from collegium.guard.generate import draft, generate, provenance, rules_of, with_generated
 from collegium.guard.policy import Ask, Writing
+from collegium.guard.reading import load_policy, parse_policy
 from collegium.guard.update import Writer, widening
 from collegium.kernel import Generate, Kernel
 from collegium.models import ScriptedModel
+from collegium.models.model import Model
 from collegium.systems.solve import solve
 from collegium.systems.system import System
 from collegium.tasks import Task
@@ -120,6 +125,23 @@ def test_where_values_came_from() -> None:
         ("Rent.TXT", "request"),
         (12, "model"),  # a part of the account's number is no name of it
     ]
+
+
+async def test_a_draft_is_a_policy_with_its_sources() -> None:
+    model = ScriptedModel(lambda r: json.dumps({"answer": GOOD}))
+    made = await draft(model, REQUEST, SPECS)
+    assert made.policy.tools.keys() == {"read_file", "send_money"}
+    assert made.policy.default == "block"
+    assert [(v.value, v.source) for v in made.values] == [
+        ("rent.txt", "request"),
+        (LANDLORD, "request"),
+    ]
+    again = parse_policy(policy_text(made))
+    assert again == made.policy
+    with pytest.raises(BadInput, match="the request is empty"):
+        await draft(model, " ", SPECS)
+    with pytest.raises(BadInput, match="two tools are called"):
+        await draft(model, REQUEST, [*SPECS, *SPECS])
 
 
 # -- in a run -------------------------------------------------------------------------------------
@@ -245,6 +267,19 @@ async def test_what_cannot_be_compared_is_not_installed(monkeypatch: pytest.Monk
     assert "the solver is gone" in guarding.writer.proposals[0].why
 
 
+async def test_a_run_says_what_was_written_and_proposed() -> None:
+    _, guarding = await run_with(policy("default"), scripted(True, CHANGE))
+    written = guarding.writing
+    assert written is not None and written.problem == ""
+    assert [(v.value, v.source) for v in written.values if v.tool == "send_money"] == [
+        (LANDLORD, "request"),
+        (THIEF, "result"),
+    ]
+    assert [p.installed for p in written.proposals] == [True]
+    _, silent = await run_with(Policy(default="allow"), scripted(True, CHANGE))
+    assert silent.writing is None
+
+
 async def test_no_second_question_where_the_result_cannot_help() -> None:
     bank, guarding = await run_with(policy("default"), scripted(False, CHANGE))
     assert bank.sent == [(LANDLORD, 98.7)]
@@ -270,3 +305,43 @@ async def test_rules_of_people_come_first() -> None:
 
 def test_errors_are_the_users_to_act_on() -> None:
     assert issubclass(PolicyError, BadInput) and not issubclass(Blocked, BadInput)
+
+
+# -- a real model ---------------------------------------------------------------------------------
+
+
+async def test_what_a_real_model_writes_is_a_policy_file(
+    recorded: Callable[[str], Model], tmp_path: Path
+) -> None:
+    made = await draft(recorded("local-tiny"), "Read the file rent.txt.", SPECS)
+    assert made.policy.tools
+    file = tmp_path / "policy.yaml"
+    file.write_text(policy_text(made))
+    policy = load_policy(file)
+    assert policy == made.policy
+    assert all(r.origin == "generated" for rules in policy.tools.values() for r in rules)
+    named = {t.name: t.parameters["properties"].keys() for t in SPECS}
+    for tool, rules in policy.tools.items():
+        assert all(rule.when.keys() <= named[tool] for rule in rules)
+    for value in made.values:
+        in_request = str(value.value).lower() in made.request.lower()
+        assert value.source == "model" or in_request
+    assert not Compiled(policy).decide("list_files", {}).allowed
+
+
+async def test_a_run_under_rules_that_a_real_model_writes(
+    recorded: Callable[[str], Model],
+) -> None:
+    bank = Bank()
+    guarding = Guarding(policy("narrow-only"), tools={t.spec.name: t for t in bank.tools})
+    models = {"": scripted(False, {}), "policy-writer": recorded("local-tiny")}
+    kernel = Kernel(models, tools=bank.tools, interceptors=guarding.interceptors, seed=1)
+    guarding.bind(kernel, REQUEST)
+    await solve(System("clerk", None, pay, {}), Task(id="rent", prompt=REQUEST), kernel, {})
+    written = guarding.writing
+    assert written is not None
+    # whatever it wrote, what was sent is what the rules in force let through
+    final = Compiled(guarding.guard.policy)
+    for recipient, amount in bank.sent:
+        assert final.decide("send_money", {"recipient": recipient, "amount": amount}).allowed
+    assert THIEF not in [v.value for v in written.values if v.source == "result"]

@@ -70,11 +70,11 @@ def test_every_extra_is_known() -> None:
     assert set(extras) == {
         *("local", "remote", "tasks", "cluster", "routing", "protocols", "memory", "yaml"),
         *("argumentation", "guard", "agentdojo", "serve", "worlds", "alfworld", "society"),
-        *("gradients", "inspect", "frameworks"),
+        *("gradients", "inspect", "frameworks", "tuning", "studio"),
         *("bench", "docs", "test", "dev", "all"),
     }
     (everything,) = extras["all"]
-    large = {"alfworld", "gradients"}  # take minutes or gigabytes to install
+    large = {"alfworld", "gradients", "tuning"}  # take minutes or gigabytes to install
     for extra in set(extras) - {"bench", "docs", "test", "dev", "all"} - large:
         assert extra in everything
 

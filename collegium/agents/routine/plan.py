@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
 from collegium.agents.routine.structs import SOURCES, Routine
 from collegium.agents.routine.validate import problems
 from collegium.errors import BadInput
-from collegium.kernel import Agent, Unparsed
+from collegium.kernel import Agent, ToolSpec, Unparsed
 
 PROFILE = "You turn rough procedures of a company into exact Routines for an agent with tools."
 
@@ -20,19 +22,27 @@ hidden conditions: branch i of step 3 begins with step 3-i-1, and a guard says w
 Every path ends with a step of the type "end". Leave nothing ambiguous."""
 
 
-async def plan(agent: Agent, draft: str, *, max_tokens: int = 2048) -> Routine:
+async def plan(
+    agent: Agent,
+    draft: str,
+    *,
+    tools: Sequence[ToolSpec] | None = None,
+    max_tokens: int = 2048,
+) -> Routine:
     """Make a Routine of a draft; where it is not valid, the model is told once and tries again.
 
     Args:
-        agent: The planner; its tools are those that steps may use.
+        agent: The planner.
         draft: The procedure, in a few lines of free text.
+        tools: What steps may use; None: the planner's own tools.
         max_tokens: Cap on a reply.
 
     Raises:
         BadInput: The second attempt is not valid either; the message tells the expert why.
         LimitReached: A limit of the run is used up.
     """
-    specs = {name: agent.kernel.tools[name].spec for name in agent.tools}
+    own = [agent.kernel.tools[name].spec for name in agent.tools]
+    specs = {spec.name: spec for spec in (own if tools is None else tools)}
     listed = "\n".join(
         f"- {s.name}: {s.description} Parameters: {msgspec.json.encode(s.parameters).decode()}"
         for s in specs.values()

@@ -19,7 +19,7 @@ from collegium.bench.diagnosis.phrases import (
 from collegium.bench.diagnosis.text import answer_in
 from collegium.kernel.calls import AskHuman, Call, Generate, Receive, Send, ToolCall, UseTool
 from collegium.kernel.trace import Event
-from collegium.worlds.world import Restore, Snapshot
+from collegium.worlds.world import Moves, Restore, Snapshot
 
 READING_CALLS = frozenset(("recall", "load", "find", "list-files"))
 CHANGING_CALLS = frozenset(("store", "rollback", "delete"))
@@ -195,7 +195,7 @@ def view_of(events: Iterable[Event]) -> View:
         elif isinstance(call, AskHuman):
             answer = event.value if isinstance(event.value, str) else ""
             questions.append(Question(event.id, call.agent, call.question, answer))
-        elif not isinstance(call, Send | Snapshot | Restore) and not tried_out(call):
+        elif not isinstance(call, Send | Snapshot | Restore | Moves) and not tried_out(call):
             uses.append(_use(event, latest))
     by_agent: defaultdict[str, list[Turn]] = defaultdict(list)
     for turn in turns:

@@ -11,8 +11,10 @@ import msgspec
 from collegium.errors import PolicyError
 from collegium.guard.check import READS
 from collegium.guard.conditions import check_schema, rule_schema
-from collegium.guard.decide import MAX_TURNS, admitted
 from collegium.guard.policy import Policy, Rule, Schema, in_order
+
+MAX_TURNS = 64
+"""Most changes between allowing and forbidding that one schema is nested for."""
 
 READ_NAMES = frozenset(f"@{kind.__struct_config__.tag}" for kind in READS)
 """Names of calls that pass where a policy has no rules for them, whatever its default says."""
@@ -46,9 +48,19 @@ def allowed(rules: Sequence[Rule]) -> Schema:
         for schema in rule.when.values():
             check_schema(schema)
     ordered = in_order(tuple(rules))
-    if sum(1 for _ in groupby(rule.effect for rule in ordered)) > MAX_TURNS:
+    turns = [(effect, [*group]) for effect, group in groupby(ordered, lambda r: r.effect)]
+    if len(turns) > MAX_TURNS:
         raise PolicyError(f"rules that alternate more than {MAX_TURNS} times are not analysed.")
-    return admitted(ordered)
+    # From the last rule to the first: what a group of rules that allow lets through is what it
+    # matches or what comes after it lets through; a group that forbids takes away what it matches.
+    schema: Schema = False
+    for effect, group in reversed(turns):
+        meets = [matched(rule) for rule in group]
+        if effect == "allow":
+            schema = {"anyOf": meets if schema is False else [*meets, schema]}
+        elif schema is not False:
+            schema = {"allOf": [{"not": {"anyOf": meets}}, schema]}
+    return schema
 
 
 def allowed_by(policy: Policy, tool: str) -> Schema:

@@ -121,3 +121,48 @@ async def test_an_experiment_is_done_by_the_engines_own_way() -> None:
     score = await world.judge(None)
     assert (score.correct, score.value) == (True, 1.0)
     await world.close()
+
+
+@needs("textworld")
+def test_a_generated_game_is_solved_by_its_expert() -> None:
+    game: Any = kind("textworld").make("test", 18)
+    seen = game.begin(0)
+    assert "Bedroom" in seen
+    way = game.expert()
+    assert (len(way), game.points) == (12, 10)
+    assert all(len(game.actions()) > 3 for _ in range(1))
+    assert game.step("dance on the roof").reward == 0.0
+    turns = []
+    for move in way:
+        assert move in game.actions()
+        turns.append(game.step(move))
+    assert (turns[-1].reward, turns[-1].done) == (1.0, True)
+    assert not any(turn.done for turn in turns[:-1])
+    rewards = [turn.reward for turn in turns]
+    assert rewards == sorted(rewards)
+    assert game.judge(None).correct
+    assert len(way) <= kind("textworld").rounds
+    game.close()
+
+
+@needs("textworld")
+def test_eating_the_food_loses_a_generated_game() -> None:
+    game: Any = kind("textworld").make("test", 18)
+    game.begin(0)
+    *way, last = game.expert()
+    for move in way:
+        game.step(move)
+    food = last.removeprefix("put ").removesuffix(" on stove")
+    turn = game.step(f"eat {food}")
+    assert turn.done
+    assert not game.judge(None).correct
+    assert game.judge(None).value < 1
+    game.close()
+
+
+@needs("textworld")
+def test_no_seed_is_in_two_splits() -> None:
+    from collegium.worlds.text.cooking import COUNTS, FIRST
+
+    seeds = [set(range(FIRST[s], FIRST[s] + COUNTS[s])) for s in COUNTS]
+    assert sum(map(len, seeds)) == len(set().union(*seeds))
