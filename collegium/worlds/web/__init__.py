@@ -11,6 +11,7 @@ from collegium.worlds.web.task import (
     given_hosts,
     load_tasks,
 )
+from collegium.worlds.web.world import WebWorld, web_world
 
 PAPER = "webarena"
 
@@ -25,7 +26,9 @@ __all__ = [
     "Tab",
     "Target",
     "WebTask",
+    "WebWorld",
     "filled",
     "given_hosts",
     "load_tasks",
+    "web_world",
 ]

@@ -33,6 +33,21 @@ SITES: dict[str, str] = {
 }
 """Place holder of every site, by the name that tasks use: four of our own, then WebArena's."""
 
+NAMES: dict[str, str] = {
+    "shop": "http://shop.test",
+    "forum": "http://forum.test",
+    "code": "http://code.test",
+    "cms": "http://cms.test",
+    "shopping": "http://onestopmarket.com",
+    "shopping_admin": "http://luma.com/admin",
+    "reddit": "http://reddit.com",
+    "gitlab": "http://gitlab.com",
+    "wikipedia": "http://wikipedia.org",
+    "map": "http://openstreetmap.org",
+    "homepage": "http://homepage.com",
+}
+"""The addresses that an agent sees and may go to, whatever the real hosts are."""
+
 EVAL_TYPES = ("string_match", "url_match", "program_html")
 """What a task's outcome can be judged by."""
 
