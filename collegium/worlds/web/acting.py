@@ -65,6 +65,7 @@ class BrowserWorld:
     Attributes:
         moves: The moves that were made.
         problem: Why there is nothing to act on; "" where there is.
+        intro: What is said before the first observation.
         last: The last turn.
     """
 
@@ -89,6 +90,7 @@ class BrowserWorld:
         self._answer: str | None = None
         self.moves: list[Move] = []
         self.problem = ""
+        self.intro = ""
         self.last = Turn("")
         self._tools = _typed_tools(self) if form == "typed" else _text_tools(self)
 
@@ -230,7 +232,7 @@ class BrowserWorld:
         except CollegiumError as error:
             self.problem = str(error)
             return f"There is nothing to act on: {error}"
-        return await self._session.observe()
+        return self.intro + await self._session.observe(rest=True)
 
     async def _turn(self, action: Action) -> tuple[str, bool]:
         """Make an action; gives what is to be seen, and whether the page says that it is over."""
@@ -261,7 +263,7 @@ class BrowserWorld:
             self._session = await self._begin(self._seed)
         except CollegiumError:
             raise error from None
-        await self._session.observe()
+        await self._session.observe(rest=True)
         for move in self.moves:
             if move.action.verb not in ("stop", "none"):
                 await self._made(self._again(move))

@@ -26,6 +26,7 @@ STEP = 0.8
 """The share of the window that is scrolled (``fixed``): what was cut at its edge is whole then."""
 
 NO_ELEMENT = "There is no element with the number {}; use the numbers of the last observation."
+CLOSED = "The page closed its tab."
 HUNG = "The page did not answer any more and was closed; the tab is empty now."
 
 
@@ -105,6 +106,11 @@ class Session:
                 return f"The page could not be opened ({reason.rpartition('net::')[2]})."
         return ""
 
+    async def forget(self) -> None:
+        """Let the present page be the first of its tab, with nothing to go back to."""
+        with contextlib.suppress(Exception):
+            await self.tab.send("Page.resetNavigationHistory")
+
     async def act(self, action: Action) -> str:
         """Make an action.
 
@@ -114,20 +120,22 @@ class Session:
         tab = self.tab
         try:
             problem = await asyncio.wait_for(self._do(action), self.patience * 3)
-            await self._rest()
+            await self.rest()
             if self._pause:
                 await asyncio.sleep(self._pause)
-                await self._rest()
+                await self.rest()
         except (TimeoutError, Hung):
             return await self._replace()
-        except Exception:
-            if not self.alive or (tab in self.tabs and not tab.crashed):
+        except Exception as error:
+            if not self.alive:
                 raise
-            problem = "The tab was closed by its page." if not tab.crashed else ""
-            await self._rest()
+            if tab.crashed:
+                return await self._replace()
+            reason = str(error).partition("\n")[0]
+            return f"That failed: {reason}." if tab in self.tabs else CLOSED
         return problem
 
-    async def _rest(self) -> None:
+    async def rest(self) -> None:
         """Wait until the tab that is acted in has come to rest, a new one too."""
         for _ in range(3):
             if not self.tabs:
@@ -154,16 +162,18 @@ class Session:
         await dead.close()
         return HUNG
 
-    async def observe(self, problem: str = "") -> str:
+    async def observe(self, problem: str = "", *, rest: bool = False) -> str:
         """What is to be seen now.
 
         Args:
             problem: What was wrong with the last action; it is said first.
+            rest: Whether to wait first until the page has come to rest.
         """
         tree = Tree("", {})
-        for _ in range(3):  # the page may be on its way to another
+        for attempt in range(3):  # the page may be on its way to another
             try:
-                await self._rest()
+                if attempt or rest:
+                    await self.rest()
                 tree = await asyncio.wait_for(self._look(), self.patience)
                 break
             except (TimeoutError, Hung):

@@ -144,17 +144,20 @@ class Tab:
             Hung: The page does not answer.
         """
         begin = monotonic()
+        waited = False
         await self._tick(patience)
         while (now := monotonic()) - begin < patience and not self.crashed:
             self._asked = {f: at for f, at in self._asked.items() if now - at < ASKED}
             documents = self._loading or self._asked
             if not documents and (not self._requests or now - begin > QUIET):
                 break
+            waited = True
             self._changed.clear()
             with contextlib.suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(self._changed.wait(), 0.1)
         self._requests.clear()  # what streams for ever is not waited for again
-        await self._tick(patience)
+        if waited:
+            await self._tick(patience)
 
     async def _tick(self, patience: float) -> None:
         """Let the page finish what it is at, up to the next frame."""

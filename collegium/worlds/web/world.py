@@ -111,8 +111,10 @@ class WebWorld(BrowserWorld):
             for number, url in enumerate(task.start_url.split(AND)):
                 if number:
                     await session.new_tab()
-                if problem := await session.goto(url.strip()):
+                problem = await session.goto(url.strip())
+                if problem:
                     raise BadInput(f"web task {task.task_id}: {url.strip()}: {problem}")
+                await session.forget()
             session.current = 0
             await session.tab.page.bring_to_front()
         except BaseException:
@@ -145,9 +147,24 @@ class WebWorld(BrowserWorld):
         )
 
 
+class Unreadable(BrowserWorld):
+    """The world of a record that cannot be read: it says why, and is worth nothing.
+
+    Args:
+        reason: Why.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__()
+        self.reason = reason
+
+    async def _begin(self, seed: int | None) -> Session:
+        raise BadInput(self.reason)
+
+
 def web_world(
     path: str, task_id: int | str, mode: Mode = "fixed", form: Form = "typed", **options: Any
-) -> WebWorld:
+) -> BrowserWorld:
     """The world of a task of a file, on the hosts that the environment names.
 
     Args:
@@ -161,5 +178,9 @@ def web_world(
         BadInput: The file cannot be read, or there is no such task.
     """
     file = Path(path).expanduser()
-    task = load_tasks(file).task(task_id)
+    loaded = load_tasks(file)
+    for name, problem in loaded.problems.items():
+        if str(name) == str(task_id):
+            return Unreadable(problem)
+    task = loaded.task(task_id)
     return WebWorld(task, mode=mode, form=form, folder=file.parent, **options)
