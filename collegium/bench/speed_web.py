@@ -1,6 +1,6 @@
 """Measure worlds in the browser: an action with its observation, contexts at once, and leaks.
 
-What is played are pages of MiniWoB++, or the pages of a site below an address. The time of a step is
+What is played are pages of MiniWoB++, or those of a site below an address. The time of a step is
 that of the action, of waiting until the page has come to rest, and of the observation; no model is
 asked. A leak would show as memory of the browser and of this process that grows from the first
 episodes to the last. Run it with ``python -m collegium.bench.speed_web`` on a quiet machine.

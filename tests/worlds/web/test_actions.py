@@ -49,7 +49,7 @@ def test_a_text_to_type_may_hold_brackets_and_be_empty() -> None:
     assert parse("type [3] []", "compat").verb == "none"
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", FORMS.values())
 def test_what_is_written_reads_back(form: str) -> None:
     action = parse(form.replace("id", "3").replace("number", "2").replace("up|down", "up"))
     action = parse("type [3] [a] [0]") if form.startswith("type") else action
