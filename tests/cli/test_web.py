@@ -45,7 +45,6 @@ def site():
     if executable() is None:
         pytest.skip("no Chromium on this machine")
     made = Notes()
-    monkeypatch.setenv("COLLEGIUM_HOST_SHOP", made.address)
     yield made
     made.close()
 

@@ -126,3 +126,28 @@ def test_what_is_missing_is_said(monkeypatch) -> None:
     known = {b.name: b for b in benchmarks()}
     assert not known["webarena"].available and "webarena/test.raw.json" in known["webarena"].missing
     assert {"maze", "agentdojo", "miniwob", "webarena"} <= {i.name for i in world_infos()}
+
+
+async def test_a_model_judges_where_code_cannot(site: Notes, tmp_path: Path) -> None:
+    answered = {
+        "eval_types": ["string_match"],
+        "reference_answers": {"fuzzy_match": "N/A"},
+        "string_note": "Nobody wrote one.",
+    }
+    file = tmp_path / "one.json"
+    file.write_text(json.dumps([msgspec.to_builtins(web_task(task_id=6, eval=answered))]))
+    (item,) = load(f"web:{file}").items
+    entry = Entry("tool-calling", *parse_system("tool-calling"))
+    asked: list[str] = []
+
+    def evaluator(request: Any) -> str:
+        asked.append(request.messages[-1].text)
+        return "same"
+
+    actor = ScriptedModel(lambda request: "There is no such note.")
+    done = await run_job(entry, item, {"": actor}, seed=1, budget=None)
+    assert not done.correct and done.facts["unjudged"] is True
+    models = {"": actor, "evaluator": ScriptedModel(evaluator)}
+    done = await run_job(entry, item, models, seed=1, budget=None)
+    assert done.correct and "Nobody wrote one." in asked[0]
+    assert done.calls == 1  # what judges is not paid for by what is judged

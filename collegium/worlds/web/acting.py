@@ -86,6 +86,7 @@ class BrowserWorld:
         self._browser: Shared = shared()
         self._session: Session | None = None
         self._turning: asyncio.Lock | None = None
+        self._home: asyncio.AbstractEventLoop | None = None
         self._seed: int | None = None
         self._answer: str | None = None
         self.moves: list[Move] = []
@@ -134,12 +135,15 @@ class BrowserWorld:
         return (*clicks, "scroll [down]", "scroll [up]")
 
     async def step(self, action: str) -> Turn:
-        """Make a move that is written as in the paper.
+        """Make a move that is written as in the paper, and get its reward.
 
         Raises:
             BadInput: It is over.
         """
-        return await self.make(parse(action, self.mode))
+        turn = await self.make(parse(action, self.mode))
+        if turn.done:
+            self.last = msgspec.structs.replace(turn, reward=(await self.judge(None)).value)
+        return self.last
 
     async def make(self, action: Action) -> Turn:
         """Make a move.
@@ -162,9 +166,6 @@ class BrowserWorld:
             self._answer, over = f"Early stop: {reason}", True
             seen = f"{seen}\nStopped: {reason}."
         self.last = Turn(seen, 0.0, over)
-        if over:
-            score = await self.judge(None)
-            self.last = Turn(seen, score.value, True)
         return self.last
 
     async def snapshot(self) -> bytes:
@@ -214,6 +215,7 @@ class BrowserWorld:
 
     async def _in(self, work: Coroutine[Any, Any, T]) -> T:
         """Do something in the browser's thread, one thing at a time."""
+        self._home = asyncio.get_running_loop()
 
         async def alone() -> T:
             if self._turning is None:
@@ -222,6 +224,11 @@ class BrowserWorld:
                 return await work
 
         return await self._browser.run(alone())
+
+    async def _at_home(self, work: Coroutine[Any, Any, T]) -> T:
+        """Do something, from the browser's thread, in the event loop that uses this world."""
+        assert self._home is not None
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._home))
 
     async def _reset(self, seed: int | None) -> str:
         if self._session is not None:

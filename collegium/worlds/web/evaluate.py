@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import html
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any, get_args
 
 import msgspec
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 NOT_ACHIEVABLE = "N/A"
 """What is to be answered where a task cannot be done."""
 
-Judge = Callable[[str], Awaitable[str]]
+Judge = Callable[[str], Coroutine[Any, Any, str]]
 """A model: a question in, its answer out."""
 
 _JS = ("document.", "[...document.")

@@ -119,7 +119,7 @@ class Session:
         """
         tab = self.tab
         try:
-            problem = await asyncio.wait_for(self._do(action), self.patience * 3)
+            problem = await asyncio.wait_for(self._do(action), self.patience * 1.5)
             await self.rest()
             if self._pause:
                 await asyncio.sleep(self._pause)
@@ -174,7 +174,7 @@ class Session:
             try:
                 if attempt or rest:
                     await self.rest()
-                tree = await asyncio.wait_for(self._look(), self.patience)
+                tree = await asyncio.wait_for(self._look(), self.patience * 3)
                 break
             except (TimeoutError, Hung):
                 problem = await self._replace()
@@ -223,6 +223,8 @@ class Session:
 
     def shown(self, url: str) -> str:
         """A real address as the agent sees it."""
+        if url.startswith("chrome-error:"):
+            return "(not reached)"
         for real, name in self._names.items():
             if url.startswith(real):
                 return name + url[len(real) :]

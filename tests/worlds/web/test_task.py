@@ -54,7 +54,7 @@ def test_all_records_load(original) -> None:
         for kind, value in (task.eval.reference_answers or {}).items()
     )
     assert answers == {"must_include": 176, "fuzzy_match": 82, "exact_match": 45, "N/A": 36}
-    assert len({task.intent_template_id for task in tasks}) == 241
+    assert len({task.intent_template for task in tasks}) == 241
 
 
 @pytest.mark.must_show("webarena", 1)
