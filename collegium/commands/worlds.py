@@ -1,4 +1,4 @@
-"""The commands ``world``: play a text world by hand, and serve one over HTTP."""
+"""The commands ``world``: list worlds, play a text world by hand, and serve one over HTTP."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typer.core import TyperGroup
 worlds = typer.Typer(
     cls=TyperGroup,
     no_args_is_help=True,
-    help="Text worlds: what they are, trivial players in them, and serving them over HTTP.",
+    help="Worlds: what there is, playing them by hand, trivial players, serving them over HTTP.",
 )
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="A text world, such as maze.")]

@@ -31,8 +31,9 @@ Form = Literal["typed", "text"]
 TOOLS: dict[Form, tuple[str, ...]] = {"typed": tuple(FORMS), "text": ("act",)}
 """Names of the tools by the form of actions."""
 
-LIMIT = 8000
-"""Characters of an observation: about the 1,920 tokens that the original cuts it to."""
+LIMIT = 4000
+"""Characters of an observation. The original cuts it to 1,920 tokens and shows the last one alone; most
+systems here keep all of them in their conversation."""
 
 NOT_READ = "That is no action: {!r}. Actions are: {}."
 

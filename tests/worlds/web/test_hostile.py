@@ -66,7 +66,7 @@ async def test_a_page_that_never_ends_is_taken_as_it_is(opened) -> None:
 
 async def test_huge_and_deep_pages(opened) -> None:
     _, seen = await opened("/huge", whole=True, patience=30)
-    assert len(seen) < 9000 and "more elements are not shown" in seen
+    assert len(seen) < 5000 and "more elements are not shown" in seen
     world, seen = await opened("/deep")
     assert "button 'Down here'" in seen and len(world.last.observation) < 2000
 
