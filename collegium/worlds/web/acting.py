@@ -32,8 +32,8 @@ TOOLS: dict[Form, tuple[str, ...]] = {"typed": tuple(FORMS), "text": ("act",)}
 """Names of the tools by the form of actions."""
 
 LIMIT = 4000
-"""Characters of an observation. The original cuts it to 1,920 tokens and shows the last one alone; most
-systems here keep all of them in their conversation."""
+"""Characters of an observation. The original cuts it to 1,920 tokens and shows the last one alone;
+most systems here keep all of them in their conversation."""
 
 NOT_READ = "That is no action: {!r}. Actions are: {}."
 
