@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 TABS = 12
 """Tabs that may be open; those that a page opens beyond are closed at once."""
 
+WINDOW_SECONDS = 2.0
+"""How long a window that a page asked for is waited for."""
+
 STEP = 0.8
 """The share of the window that is scrolled (``fixed``): what was cut at its edge is whole then."""
 
@@ -65,6 +68,8 @@ class Session:
         self._numbers: dict[tuple[int, str, int | str], int] = {}
         self._made = 0
         self._mine = False
+        self._wanted = 0
+        self._came = asyncio.Event()
         self._opening: set[asyncio.Task[None]] = set()
         context.on("page", self._opened)
 
@@ -142,10 +147,19 @@ class Session:
                 await self.new_tab()
             at = self.tab
             await at.settle(self.patience)
+            while self._wanted > 0:  # a window that was asked for is on its way
+                self._came.clear()
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._came.wait(), WINDOW_SECONDS)
+                    continue
+                self._wanted = 0
             if self._opening:
                 await asyncio.gather(*self._opening, return_exceptions=True)
             if self.tabs and self.tab is at:
                 break
+
+    def _window(self) -> None:
+        self._wanted += 1
 
     @property
     def alive(self) -> bool:
@@ -182,6 +196,10 @@ class Session:
                 if not self.alive:
                     raise
         self.seen = tree
+        for other in self.tabs:
+            if other is not self.tab:
+                with contextlib.suppress(Exception):  # one that hangs keeps the title it had
+                    other.title = await asyncio.wait_for(other.page.title(), 1)
         said = [f"The page said in a dialog: {one}" for one in self.tab.said]
         self.tab.said.clear()
         head = [problem, *said] if self.mode == "fixed" else [problem]
@@ -288,7 +306,9 @@ class Session:
 
     async def _add(self, page: Page) -> Tab:
         self._made += 1
-        tab = await Tab.open(self.context, page, self._made, self.mode == "fixed")
+        tab = await Tab.open(
+            self.context, page, self._made, accepts=self.mode == "fixed", asks=self._window
+        )
         page.on("close", lambda _: self._closed(tab))
         self.tabs.append(tab)
         self.current = len(self.tabs) - 1
@@ -306,10 +326,14 @@ class Session:
             return
 
         async def take() -> None:
-            if len(self.tabs) >= TABS:
-                await page.close()
-                return
-            await self._add(page)
+            with contextlib.suppress(Exception):  # it may be gone already
+                if len(self.tabs) + len(self._opening) > TABS:
+                    await page.close()
+                else:
+                    await self._add(page)
+
+        self._wanted = max(self._wanted - 1, 0)
+        self._came.set()
 
         task = asyncio.ensure_future(take())
         self._opening.add(task)
