@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 GENERATED = "reasoning-gym"
 FOLDERS = "ml-folders"
+MINIWOB = "miniwob"
+WEB = ("webarena", "web")
 
 FURTHER: dict[str, str] = {"inspect": "collegium.bench.inspect_bridge.tasks:inspect_benchmark"}
 """Benchmarks that live in rooms above this one, by the prefix of their names: where the function is
@@ -79,8 +81,8 @@ def load(
 
     Args:
         name: A name that :func:`benchmarks` lists, ``reasoning-gym:GENERATOR``, ``mmlu:SUBJECT``,
-            ``mgsm:LANGUAGE``, ``agentdojo:SUITE:ATTACK``, ``inspect:FILE@TASK``, or the path of a
-            ``.jsonl`` or ``.csv`` file.
+            ``mgsm:LANGUAGE``, ``agentdojo:SUITE:ATTACK``, ``inspect:FILE@TASK``, ``webarena:FILE``,
+            ``miniwob:TASK``, or the path of a ``.jsonl`` or ``.csv`` file.
         split: "test", "validation", and for some sets "train" or "all".
         limit: How many questions at most; None for all (100 of a generated set).
         seed: The seed of the selection, or of the generator.
@@ -121,6 +123,16 @@ def load(
 
         _check_split(name, split, text_kinds()[base].splits)
         return text_benchmark(name, split, seed, limit)
+    if base in WEB:
+        from collegium.tasks.web import webarena_benchmark
+
+        _check_split(name, split, ("test",))
+        return webarena_benchmark(name, subset, seed, limit)
+    if base == MINIWOB:
+        from collegium.tasks.web import SPLITS, miniwob_benchmark
+
+        _check_split(name, split, SPLITS)
+        return miniwob_benchmark(subset, split, seed, limit)
     if base == FOLDERS:
         from collegium.tasks.folders import folder_benchmark
 
@@ -140,7 +152,7 @@ def load(
             source=name,
         )
     made = [*_ALIASES, CANARY, TWIN, f"{GENERATED}:gsm_symbolic", AGENTDOJO]
-    known = [*PUBLISHED, *made, FOLDERS, *text_kinds()]
+    known = [*PUBLISHED, *made, FOLDERS, *WEB, MINIWOB, *text_kinds()]
     raise unknown_name("benchmark", name, known)
 
 
@@ -199,7 +211,7 @@ def benchmarks() -> list[BenchmarkInfo]:
         present=0 if lacking else AGENTDOJO_SIZE,
     )
     texts = map(_text_info, text_kinds().values())
-    return [*generated, canary, *published, twin, acting, *texts, _folders_info()]
+    return [*generated, canary, *published, twin, acting, *texts, _folders_info(), *_web_info()]
 
 
 def text_kinds() -> dict[str, Kind]:
@@ -298,6 +310,38 @@ def _folders_info() -> BenchmarkInfo:
         size=folders.SIZE,
         present=0 if missing else folders.SIZE,
     )
+
+
+def _web_info() -> list[BenchmarkInfo]:
+    from collegium.tasks import web
+
+    here = data_file(web.FILE) is not None
+    small = web.pages.missing()
+    count = 0 if small else len(web.pages.tasks())
+    return [
+        BenchmarkInfo(
+            name=web.WEBARENA,
+            description=web.DESCRIPTION,
+            splits=("test",),
+            answer="text",
+            available=here,
+            missing="" if here else f"{web.FILE} in the folder that {VARIABLE} names",
+            licence="Apache-2.0",
+            size=web.SIZE,
+            present=web.SIZE if here else 0,
+        ),
+        BenchmarkInfo(
+            name=web.MINIWOB,
+            description=web.MINIWOB_DESCRIPTION,
+            splits=web.SPLITS,
+            answer="text",
+            available=not small,
+            missing=small,
+            licence="MIT",
+            size=count or None,
+            present=count,
+        ),
+    ]
 
 
 def _text_info(kind: Kind) -> BenchmarkInfo:

