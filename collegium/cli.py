@@ -24,7 +24,7 @@ from collegium.commands.registry import registries
 from collegium.commands.routes import optimise
 from collegium.commands.taxonomy import taxonomies
 from collegium.commands.tools import tools as tool_servers
-from collegium.commands.worlds import worlds
+from collegium.commands.sites import worlds
 
 TRY, LOOK = "Try and compare", "Look things up"
 

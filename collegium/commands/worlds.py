@@ -10,7 +10,7 @@ from typer.core import TyperGroup
 worlds = typer.Typer(
     cls=TyperGroup,
     no_args_is_help=True,
-    help="Text worlds: what they are, trivial players in them, and serving them over HTTP.",
+    help="Worlds: play text worlds and serve them, bring web sites up and take them down.",
 )
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="A text world, such as maze.")]
