@@ -113,7 +113,7 @@ def status(as_json: Json = False) -> None:
         print_json(rows)
 
 
-def _line(server) -> dict[str, object]:  # noqa: ANN001
+def _line(server) -> dict[str, object]:
     return {
         "site": server.site.name,
         "url": server.url,

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 GENERATED = "reasoning-gym"
 FOLDERS = "ml-folders"
+SITES = "sites"
 
 _ALIASES = {"gsm-symbolic": "gsm_symbolic"}
 _GENERATED_SPLITS = ("test", "validation", "train")
@@ -113,6 +114,11 @@ def load(
 
         _check_split(name, split, text_kinds()[base].splits)
         return text_benchmark(name, split, seed, limit)
+    if base == SITES:
+        from collegium.tasks.sites import sites_benchmark
+
+        _check_split(name, split, ("test", "train"))
+        return sites_benchmark(subset, split, seed, limit)
     if base == FOLDERS:
         from collegium.tasks.folders import folder_benchmark
 
@@ -132,7 +138,7 @@ def load(
             source=name,
         )
     made = [*_ALIASES, CANARY, TWIN, f"{GENERATED}:gsm_symbolic", AGENTDOJO]
-    known = [*PUBLISHED, *made, FOLDERS, *text_kinds()]
+    known = [*PUBLISHED, *made, FOLDERS, SITES, *text_kinds()]
     raise unknown_name("benchmark", name, known)
 
 
@@ -191,7 +197,7 @@ def benchmarks() -> list[BenchmarkInfo]:
         present=0 if lacking else AGENTDOJO_SIZE,
     )
     texts = map(_text_info, text_kinds().values())
-    return [*generated, canary, *published, twin, acting, *texts, _folders_info()]
+    return [*generated, canary, *published, twin, acting, *texts, _folders_info(), _sites_info()]
 
 
 def text_kinds() -> dict[str, Kind]:
@@ -289,6 +295,23 @@ def _folders_info() -> BenchmarkInfo:
         licence="Apache-2.0",
         size=folders.SIZE,
         present=0 if missing else folders.SIZE,
+    )
+
+
+def _sites_info() -> BenchmarkInfo:
+    from collegium.tasks import sites
+
+    missing = sites.sites_missing()
+    return BenchmarkInfo(
+        name=SITES,
+        description=sites.DESCRIPTION,
+        splits=("test", "train"),
+        answer="text",
+        available=not missing,
+        missing=missing,
+        licence="Apache-2.0",
+        size=sites.size(),
+        present=0 if missing else sites.size(),
     )
 
 

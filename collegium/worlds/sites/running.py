@@ -1,7 +1,7 @@
 """The copies of sites that run: those that were brought up by hand, and those of this process.
 
-What ``collegium world up`` starts goes on until ``collegium world down``, whoever started it. What a
-run needs is started for this process, handed from episode to episode, and ends with the process.
+What ``collegium world up`` starts goes on until ``collegium world down``, whoever started it. What
+a run needs is started for this process, handed from episode to episode, and ends with the process.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A running copy of a site: started, reset, saved, put back, stopped.
 
-A server holds a lock on a file of its folder while it lives. That a copy runs is read from that lock
-and from nothing else: it goes away with the process, however that ends, so a process number that
+A server holds a lock on a file of its folder while it lives. That a copy runs is read from that
+lock and from nothing else: it goes away with the process, however that ends, so a process number that
 was given to another process in the meantime is never mistaken for a server.
 
 A tethered server also ends when the process that started it ends, even when that one is killed: it

@@ -1,9 +1,9 @@
 """What sites there are: a package each, run as it is, with data of ours.
 
 A site is a published web application in a virtual environment of its own, because their
-dependencies do not go together. Its accounts, their passwords and the keys it signs cookies with are
-written here and in its program for everyone to read: a site is for agents to act in, listens on the
-loopback alone, and holds nothing that is worth keeping.
+dependencies do not go together. Its accounts, their passwords and the keys it signs cookies with
+are written here and in its program for everyone to read: a site is for agents to act in, listens on
+the loopback alone, and holds nothing that is worth keeping.
 """
 
 from __future__ import annotations
@@ -147,10 +147,18 @@ SITES: dict[str, Site] = {
             what="tickets, milestones, a wiki and a browser of a Git repository",
             port=8023,
             accounts=(
-                Account("mquill", "hazelnut-17", "files and edits tickets and wiki pages",
-                        "c0de00000000000000000000000001aa"),
-                Account("treed", "hazelnut-02", "manages milestones, reports and wiki pages",
-                        "c0de00000000000000000000000002aa"),
+                Account(
+                    "mquill",
+                    "hazelnut-17",
+                    "files and edits tickets and wiki pages",
+                    "c0de00000000000000000000000001aa",
+                ),
+                Account(
+                    "treed",
+                    "hazelnut-02",
+                    "manages milestones, reports and wiki pages",
+                    "c0de00000000000000000000000002aa",
+                ),
             ),
             cookie="trac_auth",
             databases=("db/trac.db",),
@@ -200,5 +208,3 @@ def find_sites(names: Iterable[str]) -> list[Site]:
         for site in SITES.values() if name == ALL else (find_site(name),):
             chosen[site.name] = site
     return list(chosen.values())
-
-

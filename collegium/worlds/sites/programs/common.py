@@ -162,4 +162,3 @@ def sign_in(users: dict, backend: str) -> None:
         }
         coded = SessionStore().encode(content)
         Session.objects.create(session_key=key, session_data=coded, expire_date=FOREVER)
-

@@ -1,4 +1,4 @@
-"""Fill a site from its data: python seed.py
+"""Fill a site from its data. Run as: python seed.py.
 
 The clock stands at the times that the data names while something is written, so that whatever a
 library stamps with "now" gets the time it should have.

@@ -1,4 +1,4 @@
-"""Serve a site on the loopback: python serve.py PORT [tethered]
+"""Serve a site on the loopback. Run as: python serve.py PORT [tethered].
 
 PORT 0 takes a free one. What is served, and from which folder, the environment says. When it
 listens it writes ``ready.json`` into that folder, and it holds the lock on ``lock`` there while it
@@ -25,7 +25,7 @@ THREADS = 4
 PIECE = 1 << 16
 
 
-def take_lock(file: Path):  # noqa: ANN201
+def take_lock(file: Path):
     """Hold the lock of the folder; somebody who only looks whether it is held lets go at once."""
     held = file.open("w")
     for _ in range(100):
@@ -47,7 +47,7 @@ def end_with_parent() -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def with_files(application, roots: dict[str, Path]):  # noqa: ANN001, ANN201
+def with_files(application, roots: dict[str, Path]):
     """Serve the files of some folders beside an application.
 
     Args:
@@ -55,7 +55,7 @@ def with_files(application, roots: dict[str, Path]):  # noqa: ANN001, ANN201
         roots: Folders by the beginning of the path, such as "/static/".
     """
 
-    def answer(environ, start_response):  # noqa: ANN001, ANN202
+    def answer(environ, start_response):
         path = environ.get("PATH_INFO", "")
         for prefix, root in roots.items():
             if path.startswith(prefix):

@@ -1,4 +1,4 @@
-"""Fill the pages from their data: as drafts, revisions and publications, the way editors make them."""
+"""Fill the pages from their data: as revisions and publications, as editors make them."""
 
 import common
 import time_machine
@@ -59,7 +59,7 @@ def editors(data: dict) -> dict:
     return users
 
 
-def make_home(one: dict, user):  # noqa: ANN001, ANN201
+def make_home(one: dict, user):
     """The first page, in place of the one that Wagtail makes."""
     from pages.models import HomePage
     from wagtail.models import Page, Site
@@ -74,7 +74,7 @@ def make_home(one: dict, user):  # noqa: ANN001, ANN201
     return home
 
 
-def make_page(one: dict, parent, users: dict) -> None:  # noqa: ANN001
+def make_page(one: dict, parent, users: dict) -> None:
     """A page and those below it."""
     from datetime import date, time
 

@@ -77,7 +77,7 @@ def repository(data: dict, people: dict) -> None:
     )
 
 
-def rights(env, people: dict) -> None:  # noqa: ANN001
+def rights(env, people: dict) -> None:
     """Who may do what, and what everybody is called."""
     from trac.perm import PermissionSystem
 
@@ -97,7 +97,7 @@ def rights(env, people: dict) -> None:  # noqa: ANN001
                 )
 
 
-def planning(env, data: dict) -> None:  # noqa: ANN001
+def planning(env, data: dict) -> None:
     """Milestones, components and versions in place of the examples."""
     from trac.ticket.model import Component, Milestone, Version
 
@@ -120,7 +120,7 @@ def planning(env, data: dict) -> None:  # noqa: ANN001
         made.insert()
 
 
-def tickets(env, data: dict) -> None:  # noqa: ANN001
+def tickets(env, data: dict) -> None:
     """Tickets with what was changed and said."""
     from trac.ticket.model import Ticket
 
@@ -147,7 +147,7 @@ def tickets(env, data: dict) -> None:  # noqa: ANN001
                 )
 
 
-def wiki(env, data: dict) -> None:  # noqa: ANN001
+def wiki(env, data: dict) -> None:
     """Pages, version by version. Trac's own help pages stay out, as there is a manual for them."""
     from trac.wiki.model import WikiPage
 
@@ -158,7 +158,7 @@ def wiki(env, data: dict) -> None:  # noqa: ANN001
             page.save(version["by"], "", t=common.when(version["at"]))
 
 
-def sign_in(env) -> None:  # noqa: ANN001
+def sign_in(env) -> None:
     """A session that never ends for everybody who can sign in."""
     end = int(common.FOREVER.timestamp())
     with env.db_transaction as db:

@@ -12,7 +12,7 @@ import common
 
 os.environ["TRAC_ENV"] = str(common.STATE)
 
-from trac.web.main import dispatch_request  # noqa: E402
+from trac.web.main import dispatch_request
 
 PASSWORDS = {name: password for name, password, _ in common.ACCOUNTS}
 LONGEST = 10_000
@@ -30,7 +30,7 @@ FORM = """<!DOCTYPE html>
 </fieldset></form></div></div></body></html>"""
 
 
-def application(environ, start_response):  # noqa: ANN001, ANN201
+def application(environ, start_response):
     """Answer a request."""
     if environ.get("PATH_INFO", "").rstrip("/") != "/login":
         environ.pop("REMOTE_USER", None)

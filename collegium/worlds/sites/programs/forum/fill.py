@@ -73,15 +73,13 @@ def make_categories(data: dict) -> dict:
     return made
 
 
-def post_topic(one: dict, users: dict, category) -> list:  # noqa: ANN001
+def post_topic(one: dict, users: dict, category) -> list:
     """A topic and its comments."""
     from spirit.topic.models import Topic
 
     first = one["posts"][0]
     with time_machine.travel(common.when(first["at"]), tick=False):
-        topic = Topic.objects.create(
-            user=users[first["by"]], category=category, title=one["title"]
-        )
+        topic = Topic.objects.create(user=users[first["by"]], category=category, title=one["title"])
     made = [comment(topic, post, users) for post in one["posts"]]
     Topic.objects.filter(pk=topic.pk).update(
         is_globally_pinned=one.get("pinned", False), is_closed=one.get("closed", False)
@@ -98,24 +96,20 @@ def post_private(one: dict, users: dict) -> list:
     first = one["posts"][0]
     with time_machine.travel(common.when(first["at"]), tick=False):
         private = Category.objects.get(is_private=True)
-        topic = Topic.objects.create(
-            user=users[one["by"]], category=private, title=one["title"]
-        )
+        topic = Topic.objects.create(user=users[one["by"]], category=private, title=one["title"])
         for name in [one["by"], *one["to"]]:
             TopicPrivate.objects.create(user=users[name], topic=topic)
     made = [comment(topic, post, users) for post in one["posts"]]
     return list(zip(made, one["posts"], strict=True))
 
 
-def comment(topic, post: dict, users: dict):  # noqa: ANN001, ANN201
+def comment(topic, post: dict, users: dict):
     """One comment, through the form that members use."""
     from spirit.comment.forms import CommentForm
     from spirit.comment.utils import comment_posted
 
     with time_machine.travel(common.when(post["at"]), tick=False):
-        form = CommentForm(
-            user=users[post["by"]], topic=topic, data={"comment": post["text"]}
-        )
+        form = CommentForm(user=users[post["by"]], topic=topic, data={"comment": post["text"]})
         if not form.is_valid():
             raise ValueError(f"{topic.title}: {form.errors.as_text()}")
         made = form.save()

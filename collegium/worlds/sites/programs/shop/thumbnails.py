@@ -8,10 +8,10 @@ from django.conf import settings
 class AsTheyAre:
     """What django-oscar asks for smaller pictures."""
 
-    def generate_thumbnail(self, source, **options):  # noqa: ANN001, ANN003, ANN201
+    def generate_thumbnail(self, source, **options):
         """The picture itself."""
         name = getattr(source, "name", None) or str(source)
         return SimpleNamespace(url=f"{settings.MEDIA_URL}{name}", name=name)
 
-    def delete_thumbnails(self, source) -> None:  # noqa: ANN001
+    def delete_thumbnails(self, source) -> None:
         """There are none."""

@@ -17,7 +17,7 @@ class HomePage(Page):
     template = "pages/home.html"
     content_panels = [*Page.content_panels, FieldPanel("intro"), FieldPanel("body")]
 
-    def get_context(self, request, *args, **kwargs):  # noqa: ANN001, ANN002, ANN003, ANN201
+    def get_context(self, request, *args, **kwargs):
         """With the latest news."""
         news = NewsPage.objects.live().order_by("-date")[:3]
         return super().get_context(request, *args, **kwargs) | {"news": news}
@@ -45,7 +45,7 @@ class IndexPage(Page):
     class Meta:
         abstract = True
 
-    def get_context(self, request, *args, **kwargs):  # noqa: ANN001, ANN002, ANN003, ANN201
+    def get_context(self, request, *args, **kwargs):
         """With the pages below."""
         below = self.get_children().live().specific()
         listed = sorted(below, key=lambda page: getattr(page, self.order.strip("-")))

@@ -4,7 +4,7 @@ from django.shortcuts import render
 from wagtail.models import Page
 
 
-def search(request):  # noqa: ANN001, ANN201
+def search(request):
     """Pages that hold the words asked for."""
     query = request.GET.get("query", "").strip()
     found = []
