@@ -1,8 +1,8 @@
 """A running copy of a site: started, reset, saved, put back, stopped.
 
 A server holds a lock on a file of its folder while it lives. That a copy runs is read from that
-lock and from nothing else: it goes away with the process, however that ends, so a process number that
-was given to another process in the meantime is never mistaken for a server.
+lock and from nothing else: it goes away with the process, however that ends, so that a number which
+another process was given in the meantime is never mistaken for a server.
 
 A tethered server also ends when the process that started it ends, even when that one is killed: it
 reads from a pipe whose other end closes then.
