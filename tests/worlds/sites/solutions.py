@@ -14,6 +14,8 @@ A task is (wrong answer, steps). The wrong answer is near the right one where an
 where a state or a page is judged, the run is judged before its first step.
 """
 
+# ruff: noqa: E501 -- tasks stand here in their own words
+
 from __future__ import annotations
 
 Solution = tuple[str, list[str]]

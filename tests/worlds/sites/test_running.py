@@ -322,3 +322,13 @@ def test_versions_are_fixed(name: str) -> None:
     assert all(re.fullmatch(r"[\w.\-]+==[\w.]+", line) for line in wanted)
     assert len(wanted) > 4
     assert site.version == site.pins[site.package]
+
+
+def test_the_guide_names_every_site_and_account() -> None:
+    guide = (Path(__file__).parents[3] / "docs" / "guides" / "sites.md").read_text()
+    for site in SITES.values():
+        (row,) = (line for line in guide.splitlines() if line.startswith(f"| `{site.name}` | ["))
+        assert f"| {site.licence} |" in row
+        assert row.endswith(f"| {site.port} |")
+        for account in site.accounts:
+            assert f"| `{site.name}` | `{account.name}` | `{account.password}` |" in guide

@@ -1,4 +1,4 @@
-"""Every task on our sites: a scripted solution solves it, and a wrong answer or doing nothing fails."""
+"""Every task on our sites: its solution solves it; a wrong answer or doing nothing does not."""
 
 from __future__ import annotations
 
