@@ -244,7 +244,7 @@ async def _placed_run(
     options: Mapping[str, Any],
 ) -> Run:
     """Run a system on an item, in its world if it has one, and judge what comes of it."""
-    from collegium.bench.jobs import judged, placed
+    from collegium.bench.jobs import EVALUATOR, judged, placed
     from collegium.worlds import drivers
 
     async with placed(item, options["seed"]) as (task, world):
@@ -254,7 +254,9 @@ async def _placed_run(
         if world:
             known |= drivers(world)
         done = await arun(system, task, tools=box, drivers=known, **options)
-        score = await judged(item, world, done.result.answer)
+        name = (options["roles"] or {}).get(EVALUATOR)
+        evaluator = open_model(name) if name else None
+        score = await judged(item, world, done.result.answer, evaluator)
     return msgspec.structs.replace(done, score=score)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from hashlib import blake2b
 from typing import Any
 
@@ -14,7 +15,7 @@ from collegium.bench.diagnosis import diagnose
 from collegium.bench.records import Outcome
 from collegium.errors import BadInput, ModelError, Unreachable
 from collegium.guard import Compiled, Guarding, Policy, counted, run_limits
-from collegium.kernel import Event, Kernel, Limits, Scheduler, Tool, Unparsed
+from collegium.kernel import Event, Generate, Kernel, Limits, Message, Scheduler, Tool, Unparsed
 from collegium.kernel.kernel import OnText
 from collegium.kernel.memo import ReplyStore
 from collegium.kernel.toolbox import Toolbox
@@ -23,6 +24,9 @@ from collegium.systems.solve import solve
 from collegium.systems.system import System
 from collegium.tasks.task import Item, Score, Task
 from collegium.worlds import World, anew, drivers, opened
+
+EVALUATOR = "evaluator"
+"""The role of a model that judges, where a world needs one: ``--role evaluator=MODEL``."""
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -119,7 +123,7 @@ async def run_job(
             raise
         except ModelError as failure:
             error = str(failure)
-        score = await judged(item, world, answer)
+        score = await judged(item, world, answer, models.get(EVALUATOR))
     events = kernel.trace.events
     # A resumed run's clock starts anew; the time the interrupted attempts paid is in the events.
     replayed = [e for e in events if any(r.origin == "journal" for r in e.replies)]
@@ -164,9 +168,33 @@ async def placed(item: Item, seed: int | None) -> AsyncIterator[tuple[Task, Worl
         yield msgspec.structs.replace(item.task, prompt=prompt), world
 
 
-async def judged(item: Item, world: World | None, answer: Any) -> Score:
-    """What an answer, or the world it was given in, is worth."""
+async def ask(evaluator: Model, question: str) -> str:
+    """Ask a model that judges; it is no part of what is judged, nor of its cost."""
+    request = Generate(
+        agent=EVALUATOR,
+        role=EVALUATOR,
+        messages=(Message("user", question),),
+        temperature=0.0,
+        max_tokens=64,
+        seed=0,
+    )
+    return (await evaluator.generate(request))[0].text
+
+
+async def judged(
+    item: Item, world: World | None, answer: Any, evaluator: Model | None = None
+) -> Score:
+    """What an answer, or the world it was given in, is worth.
+
+    Args:
+        item: The task.
+        world: Where it was acted in.
+        answer: What was answered.
+        evaluator: A model for worlds that need one to judge (they have an attribute ``ask``).
+    """
     if world is not None:
+        if evaluator is not None and hasattr(world, "ask"):
+            world.ask = partial(ask, evaluator)  # type: ignore[attr-defined]
         return await world.judge(answer)
     assert item.score is not None  # an item has one of the two
     return await item.score(answer)

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from collegium.api import Run, arun, read_policy
 from collegium.bench.diagnosis import Finding, diagnose
-from collegium.bench.jobs import answer_text
+from collegium.bench.jobs import EVALUATOR, answer_text
 from collegium.bench.summary import blocked_calls
 from collegium.commands.diagnose import finding_data, print_findings
 from collegium.commands.permission import typed_line
@@ -238,7 +238,7 @@ def save(events: list[Event], file: Path) -> None:
 
 def unused(roles: Mapping[str, str], seen: set[str]) -> None:
     """Tell of models that were chosen for a role nobody had."""
-    for role in sorted(set(roles) - seen):
+    for role in sorted(set(roles) - seen - {EVALUATOR}):
         names = ", ".join(sorted(seen - {""}))
         note = f"note: no agent had the role {role!r}; there were: {names}."
         console(sys.stderr).print(Text(note, style="yellow"), soft_wrap=True)

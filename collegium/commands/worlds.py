@@ -1,4 +1,4 @@
-"""The commands ``world``: play a text world by hand, and serve one over HTTP."""
+"""The commands ``world``: list worlds, play a text world by hand, and serve one over HTTP."""
 
 from __future__ import annotations
 
@@ -10,12 +10,30 @@ from typer.core import TyperGroup
 worlds = typer.Typer(
     cls=TyperGroup,
     no_args_is_help=True,
-    help="Worlds: play text worlds and serve them, bring web sites up and take them down.",
+    help="Worlds: what there is, playing them by hand, trivial players, serving them over HTTP.",
 )
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="A text world, such as maze.")]
 Split = Annotated[str, typer.Option(metavar="SPLIT", help="train, validation or test.")]
 Json = Annotated[bool, typer.Option("--json", metavar="", help="Print JSON.")]
+
+
+@worlds.command("list")
+def list_worlds(as_json: Json = False) -> None:
+    """List the worlds: how many tasks each has, and what is missing where it cannot be played."""
+    from collegium.commands.show import clean, console, print_json
+    from collegium.tasks.worlds import world_infos
+
+    infos = world_infos()
+    if as_json:
+        print_json(infos)
+        return
+    out = console()
+    width = max(len(info.name) for info in infos)
+    for info in infos:
+        state = f"needs {info.missing}" if info.missing else f"{info.size} tasks"
+        line = f"{info.name:{width}}  {info.description} ({state}{info.note})"
+        out.print(clean(line), markup=False, highlight=False, soft_wrap=True)
 
 
 @worlds.command()
@@ -63,21 +81,33 @@ def floors(
     """Play tasks by doing nothing and by random moves; print the share each solves."""
     from collegium.commands.show import console, print_json
     from collegium.errors import BadInput
-    from collegium.tasks.text_worlds import floors
-    from collegium.worlds.text import kind
 
-    chosen = kind(name)
-    chosen.require(split)
     if limit < 1:
         raise BadInput(f"the limit must be at least 1, not {limit}.")
-    numbers = list(range(min(limit, chosen.size(split))))
-    shares = floors(chosen, split, numbers)
+    shares, count = _shares(name, split, limit)
     if as_json:
-        print_json({"world": name, "split": split, "tasks": len(numbers), "floors": shares})
+        print_json({"world": name, "split": split, "tasks": count, "floors": shares})
         return
     out = console()
     for player, share in shares.items():
-        out.print(f"{player}: {share:.1%} of {len(numbers)} tasks", highlight=False)
+        out.print(f"{player}: {share:.1%} of {count} tasks", highlight=False)
+
+
+def _shares(name: str, split: str, limit: int) -> tuple[dict[str, float], int]:
+    """The share of tasks that trivial players solve, and how many they played."""
+    from collegium.tasks.registry import MINIWOB, WEB, load
+    from collegium.tasks.text_worlds import floors
+    from collegium.worlds.text import kind
+
+    if name.partition(":")[0] in (MINIWOB, *WEB):
+        from collegium.tasks.web import CLICKS, web_floors
+
+        items = load(name, split=split, limit=limit, seed=0).items
+        return web_floors(items, CLICKS), len(items)
+    chosen = kind(name)
+    chosen.require(split)
+    numbers = list(range(min(limit, chosen.size(split))))
+    return floors(chosen, split, numbers), len(numbers)
 
 
 @worlds.command()

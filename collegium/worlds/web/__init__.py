@@ -10,6 +10,7 @@ from collegium.worlds.web.task import (
     filled,
     given_hosts,
     load_tasks,
+    missing_hosts,
 )
 from collegium.worlds.web.world import WebWorld, web_world
 
@@ -30,5 +31,6 @@ __all__ = [
     "filled",
     "given_hosts",
     "load_tasks",
+    "missing_hosts",
     "web_world",
 ]

@@ -31,8 +31,9 @@ Form = Literal["typed", "text"]
 TOOLS: dict[Form, tuple[str, ...]] = {"typed": tuple(FORMS), "text": ("act",)}
 """Names of the tools by the form of actions."""
 
-LIMIT = 8000
-"""Characters of an observation: about the 1,920 tokens that the original cuts it to."""
+LIMIT = 4000
+"""Characters of an observation. The original cuts it to 1,920 tokens and shows the last one alone;
+most systems here keep all of them in their conversation."""
 
 NOT_READ = "That is no action: {!r}. Actions are: {}."
 
@@ -65,6 +66,7 @@ class BrowserWorld:
     Attributes:
         moves: The moves that were made.
         problem: Why there is nothing to act on; "" where there is.
+        intro: What is said before the first observation.
         last: The last turn.
     """
 
@@ -85,10 +87,12 @@ class BrowserWorld:
         self._browser: Shared = shared()
         self._session: Session | None = None
         self._turning: asyncio.Lock | None = None
+        self._home: asyncio.AbstractEventLoop | None = None
         self._seed: int | None = None
         self._answer: str | None = None
         self.moves: list[Move] = []
         self.problem = ""
+        self.intro = ""
         self.last = Turn("")
         self._tools = _typed_tools(self) if form == "typed" else _text_tools(self)
 
@@ -132,12 +136,15 @@ class BrowserWorld:
         return (*clicks, "scroll [down]", "scroll [up]")
 
     async def step(self, action: str) -> Turn:
-        """Make a move that is written as in the paper.
+        """Make a move that is written as in the paper, and get its reward.
 
         Raises:
             BadInput: It is over.
         """
-        return await self.make(parse(action, self.mode))
+        turn = await self.make(parse(action, self.mode))
+        if turn.done:
+            self.last = msgspec.structs.replace(turn, reward=(await self.judge(None)).value)
+        return self.last
 
     async def make(self, action: Action) -> Turn:
         """Make a move.
@@ -160,9 +167,6 @@ class BrowserWorld:
             self._answer, over = f"Early stop: {reason}", True
             seen = f"{seen}\nStopped: {reason}."
         self.last = Turn(seen, 0.0, over)
-        if over:
-            score = await self.judge(None)
-            self.last = Turn(seen, score.value, True)
         return self.last
 
     async def snapshot(self) -> bytes:
@@ -212,6 +216,7 @@ class BrowserWorld:
 
     async def _in(self, work: Coroutine[Any, Any, T]) -> T:
         """Do something in the browser's thread, one thing at a time."""
+        self._home = asyncio.get_running_loop()
 
         async def alone() -> T:
             if self._turning is None:
@@ -220,6 +225,11 @@ class BrowserWorld:
                 return await work
 
         return await self._browser.run(alone())
+
+    async def _at_home(self, work: Coroutine[Any, Any, T]) -> T:
+        """Do something, from the browser's thread, in the event loop that uses this world."""
+        assert self._home is not None
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._home))
 
     async def _reset(self, seed: int | None) -> str:
         if self._session is not None:
@@ -230,7 +240,7 @@ class BrowserWorld:
         except CollegiumError as error:
             self.problem = str(error)
             return f"There is nothing to act on: {error}"
-        return await self._session.observe()
+        return self.intro + await self._session.observe(rest=True)
 
     async def _turn(self, action: Action) -> tuple[str, bool]:
         """Make an action; gives what is to be seen, and whether the page says that it is over."""
@@ -261,7 +271,7 @@ class BrowserWorld:
             self._session = await self._begin(self._seed)
         except CollegiumError:
             raise error from None
-        await self._session.observe()
+        await self._session.observe(rest=True)
         for move in self.moves:
             if move.action.verb not in ("stop", "none"):
                 await self._made(self._again(move))

@@ -62,11 +62,14 @@ _SET = """function (text) {
 }"""
 """Sets a field that is not written in, as its picker would."""
 
-_EDITABLE = """function () {
-  const at = this.nodeType === 1 ? this : this.parentElement;
-  const field = at && at.closest('input, textarea, [contenteditable]');
-  return Boolean(field) && !['checkbox', 'radio', 'button', 'submit', 'file'].includes(field.type);
+_WRITING = """function () {
+  const field = this.ownerDocument.activeElement;
+  if (!field || field.readOnly) return false;
+  if (field.isContentEditable || field.tagName === 'TEXTAREA') return true;
+  const others = ['checkbox', 'radio', 'button', 'submit', 'reset', 'image', 'file'];
+  return field.tagName === 'INPUT' && !others.includes(field.type);
 }"""
+"""Whether the cursor is in a field, after a click on it or on its label."""
 
 _KEYS = {
     "alt": "Alt",
@@ -127,7 +130,7 @@ async def act(tab: Tab, action: Action, node: AxNode, mode: Mode) -> str:
         return ""
     await page.mouse.click(*point)
     if action.verb == "type":
-        if mode == "fixed" and node.backend is not None and await _editable(tab, node.backend):
+        if mode == "fixed" and node.backend is not None and await _writing(tab, node.backend):
             await page.keyboard.press("Control+A")
             if not action.text:
                 await page.keyboard.press("Delete")
@@ -174,8 +177,8 @@ async def _chosen(tab: Tab, action: Action, node: AxNode) -> str | None:
     return None
 
 
-async def _editable(tab: Tab, backend: int) -> bool:
-    return await _called(tab, backend, _EDITABLE) == "True"
+async def _writing(tab: Tab, backend: int) -> bool:
+    return await _called(tab, backend, _WRITING) == "True"
 
 
 async def _called(tab: Tab, backend: int, function: str, *values: str | None) -> str:

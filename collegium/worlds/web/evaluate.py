@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import html
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any, get_args
 
 import msgspec
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 NOT_ACHIEVABLE = "N/A"
 """What is to be answered where a task cannot be done."""
 
-Judge = Callable[[str], Awaitable[str]]
+Judge = Callable[[str], Coroutine[Any, Any, str]]
 """A model: a question in, its answer out."""
 
 _JS = ("document.", "[...document.")
@@ -79,15 +79,16 @@ async def evaluate(
     """
     url = session.tab.page.url
     known = {**helping.HELPERS, **helpers}
-    texts: list[str] = []
+    texts: list[str | None] = []  # None: it cannot be looked at as the task says
     problems: list[str] = []
+    facts: dict[str, bool | float] = {}
     for target in task.eval.program_html if "program_html" in task.eval.eval_types else ():
         try:
             texts.append(await _text(target, url, session, hosts, known))
         except CollegiumError as error:
-            texts.append("")
+            facts["unjudged"] = True
+            texts.append(None)
             problems.append(str(error))
-    facts: dict[str, bool | float] = {}
     values: dict[Mode, float] = {}
     for rules in get_args(Mode):
         parts: dict[str, bool] = {}
@@ -99,7 +100,10 @@ async def evaluate(
                     parts[kind] = url_match(task.eval.reference_url or "", url, rules)
                 else:
                     pairs = zip(task.eval.program_html, texts, strict=True)
-                    parts[kind] = all(html_match(t.required_contents, x, rules) for t, x in pairs)
+                    parts[kind] = all(
+                        text is not None and html_match(target.required_contents, text, rules)
+                        for target, text in pairs
+                    )
             except (CollegiumError, KeyError) as error:
                 parts[kind] = False
                 problems.append(f"{kind}: {error}")

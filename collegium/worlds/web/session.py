@@ -22,10 +22,14 @@ if TYPE_CHECKING:
 TABS = 12
 """Tabs that may be open; those that a page opens beyond are closed at once."""
 
+WINDOW_SECONDS = 2.0
+"""How long a window that a page asked for is waited for."""
+
 STEP = 0.8
 """The share of the window that is scrolled (``fixed``): what was cut at its edge is whole then."""
 
 NO_ELEMENT = "There is no element with the number {}; use the numbers of the last observation."
+CLOSED = "The page closed its tab."
 HUNG = "The page did not answer any more and was closed; the tab is empty now."
 
 
@@ -64,6 +68,8 @@ class Session:
         self._numbers: dict[tuple[int, str, int | str], int] = {}
         self._made = 0
         self._mine = False
+        self._wanted = 0
+        self._came = asyncio.Event()
         self._opening: set[asyncio.Task[None]] = set()
         context.on("page", self._opened)
 
@@ -105,6 +111,11 @@ class Session:
                 return f"The page could not be opened ({reason.rpartition('net::')[2]})."
         return ""
 
+    async def forget(self) -> None:
+        """Let the present page be the first of its tab, with nothing to go back to."""
+        with contextlib.suppress(Exception):
+            await self.tab.send("Page.resetNavigationHistory")
+
     async def act(self, action: Action) -> str:
         """Make an action.
 
@@ -113,31 +124,42 @@ class Session:
         """
         tab = self.tab
         try:
-            problem = await asyncio.wait_for(self._do(action), self.patience * 3)
-            await self._rest()
+            problem = await asyncio.wait_for(self._do(action), self.patience * 1.5)
+            await self.rest()
             if self._pause:
                 await asyncio.sleep(self._pause)
-                await self._rest()
+                await self.rest()
         except (TimeoutError, Hung):
             return await self._replace()
-        except Exception:
-            if not self.alive or (tab in self.tabs and not tab.crashed):
+        except Exception as error:
+            if not self.alive:
                 raise
-            problem = "The tab was closed by its page." if not tab.crashed else ""
-            await self._rest()
+            if tab.crashed:
+                return await self._replace()
+            reason = str(error).partition("\n")[0]
+            return f"That failed: {reason}." if tab in self.tabs else CLOSED
         return problem
 
-    async def _rest(self) -> None:
+    async def rest(self) -> None:
         """Wait until the tab that is acted in has come to rest, a new one too."""
         for _ in range(3):
             if not self.tabs:
                 await self.new_tab()
             at = self.tab
             await at.settle(self.patience)
+            while self._wanted > 0:  # a window that was asked for is on its way
+                self._came.clear()
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._came.wait(), WINDOW_SECONDS)
+                    continue
+                self._wanted = 0
             if self._opening:
                 await asyncio.gather(*self._opening, return_exceptions=True)
             if self.tabs and self.tab is at:
                 break
+
+    def _window(self) -> None:
+        self._wanted += 1
 
     @property
     def alive(self) -> bool:
@@ -154,17 +176,19 @@ class Session:
         await dead.close()
         return HUNG
 
-    async def observe(self, problem: str = "") -> str:
+    async def observe(self, problem: str = "", *, rest: bool = False) -> str:
         """What is to be seen now.
 
         Args:
             problem: What was wrong with the last action; it is said first.
+            rest: Whether to wait first until the page has come to rest.
         """
         tree = Tree("", {})
-        for _ in range(3):  # the page may be on its way to another
+        for attempt in range(3):  # the page may be on its way to another
             try:
-                await self._rest()
-                tree = await asyncio.wait_for(self._look(), self.patience)
+                if attempt or rest:
+                    await self.rest()
+                tree = await asyncio.wait_for(self._look(), self.patience * 3)
                 break
             except (TimeoutError, Hung):
                 problem = await self._replace()
@@ -172,6 +196,10 @@ class Session:
                 if not self.alive:
                     raise
         self.seen = tree
+        for other in self.tabs:
+            if other is not self.tab:
+                with contextlib.suppress(Exception):  # one that hangs keeps the title it had
+                    other.title = await asyncio.wait_for(other.page.title(), 1)
         said = [f"The page said in a dialog: {one}" for one in self.tab.said]
         self.tab.said.clear()
         head = [problem, *said] if self.mode == "fixed" else [problem]
@@ -213,6 +241,8 @@ class Session:
 
     def shown(self, url: str) -> str:
         """A real address as the agent sees it."""
+        if url.startswith("chrome-error:"):
+            return "(not reached)"
         for real, name in self._names.items():
             if url.startswith(real):
                 return name + url[len(real) :]
@@ -276,7 +306,9 @@ class Session:
 
     async def _add(self, page: Page) -> Tab:
         self._made += 1
-        tab = await Tab.open(self.context, page, self._made, self.mode == "fixed")
+        tab = await Tab.open(
+            self.context, page, self._made, accepts=self.mode == "fixed", asks=self._window
+        )
         page.on("close", lambda _: self._closed(tab))
         self.tabs.append(tab)
         self.current = len(self.tabs) - 1
@@ -294,10 +326,14 @@ class Session:
             return
 
         async def take() -> None:
-            if len(self.tabs) >= TABS:
-                await page.close()
-                return
-            await self._add(page)
+            with contextlib.suppress(Exception):  # it may be gone already
+                if len(self.tabs) + len(self._opening) > TABS:
+                    await page.close()
+                else:
+                    await self._add(page)
+
+        self._wanted = max(self._wanted - 1, 0)
+        self._came.set()
 
         task = asyncio.ensure_future(take())
         self._opening.add(task)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -61,13 +61,21 @@ class Tab:
         cdp: The browser's own protocol for it.
         number: Unique within its episode.
         accepts: Whether dialogs are answered with yes; else they are dismissed.
+        asks: Called when the page asks for another window.
 
     Attributes:
         title: As it was last seen.
         said: What dialogs said since it was last asked for.
     """
 
-    def __init__(self, page: Page, cdp: CDPSession, number: int, accepts: bool) -> None:
+    def __init__(
+        self,
+        page: Page,
+        cdp: CDPSession,
+        number: int,
+        accepts: bool,
+        asks: Callable[[], None],
+    ) -> None:
         self.page, self.cdp, self.number, self._accepts = page, cdp, number, accepts
         self.title = ""
         self.said: list[str] = []
@@ -86,12 +94,21 @@ class Tab:
         cdp.on("Page.frameStartedLoading", self._begin)
         cdp.on("Page.frameStoppedLoading", self._end)
         cdp.on("Page.frameDetached", self._end)
+        cdp.on("Page.windowOpen", lambda _: asks())
 
     @classmethod
-    async def open(cls, context: BrowserContext, page: Page, number: int, accepts: bool) -> Tab:
+    async def open(
+        cls,
+        context: BrowserContext,
+        page: Page,
+        number: int,
+        *,
+        accepts: bool,
+        asks: Callable[[], None],
+    ) -> Tab:
         """A tab of a page that there is."""
         cdp = await context.new_cdp_session(page)
-        tab = cls(page, cdp, number, accepts)
+        tab = cls(page, cdp, number, accepts, asks)
         await cdp.send("Page.enable")
         await cdp.send("DOM.enable")
         await cdp.send("Accessibility.enable")
@@ -144,17 +161,20 @@ class Tab:
             Hung: The page does not answer.
         """
         begin = monotonic()
+        waited = False
         await self._tick(patience)
         while (now := monotonic()) - begin < patience and not self.crashed:
             self._asked = {f: at for f, at in self._asked.items() if now - at < ASKED}
             documents = self._loading or self._asked
             if not documents and (not self._requests or now - begin > QUIET):
                 break
+            waited = True
             self._changed.clear()
             with contextlib.suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(self._changed.wait(), 0.1)
         self._requests.clear()  # what streams for ever is not waited for again
-        await self._tick(patience)
+        if waited:
+            await self._tick(patience)
 
     async def _tick(self, patience: float) -> None:
         """Let the page finish what it is at, up to the next frame."""

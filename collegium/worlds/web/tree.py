@@ -329,7 +329,7 @@ def _fixed(node: AxNode, around: str) -> str:
     if value and value != name:
         said.append(f"value: {_short(value)!r}")
     acts = node.clickable or bool(node.properties.get("focusable"))
-    if not name and not acts:
+    if not name and (not acts or node.role in ("LabelText", "RootWebArea", "Iframe")):
         return ""
     if not name and node.properties.get("editable") and node.role == "generic":
         return ""  # the inside of a field

@@ -49,7 +49,7 @@ class WebWorld(BrowserWorld):
         mode: "fixed" or "compat".
         sites: The sites that are under control: they are put back before an episode, and log in.
         helpers: Functions that the task may call when it is judged, besides WebArena's own.
-        judge: A model for answers that code cannot compare.
+        judge: A model for answers that code cannot compare; it can be set later as :attr:`ask`.
         folder: Where files with logins are, which tasks name.
         form: A typed tool for each action, or one tool that takes them as they are written.
         rounds: Actions after which it is over.
@@ -82,7 +82,7 @@ class WebWorld(BrowserWorld):
         self.task = task
         self._hosts = given_hosts(hosts)
         self._sites, self._helpers = dict(sites or {}), dict(helpers or {})
-        self._judge, self._folder = judge, folder
+        self.ask, self._folder = judge, folder
         self._limit = limit if mode == "fixed" else None
         self._whole, self._pause = whole, pause
         self._filled: WebTask | None = None
@@ -92,9 +92,9 @@ class WebWorld(BrowserWorld):
         cookies: list[Cookie] = []
         for name in task.sites:
             if name in self._sites:
-                await self._sites[name].reset()
+                await self._at_home(self._sites[name].reset())
                 if task.require_login:
-                    cookies += await self._sites[name].cookies()
+                    cookies += await self._at_home(self._sites[name].cookies())
         session = await begin(
             self._browser,
             self.mode,
@@ -111,8 +111,10 @@ class WebWorld(BrowserWorld):
             for number, url in enumerate(task.start_url.split(AND)):
                 if number:
                     await session.new_tab()
-                if problem := await session.goto(url.strip()):
+                problem = await session.goto(url.strip())
+                if problem:
                     raise BadInput(f"web task {task.task_id}: {url.strip()}: {problem}")
+                await session.forget()
             session.current = 0
             await session.tab.page.bring_to_front()
         except BaseException:
@@ -141,13 +143,32 @@ class WebWorld(BrowserWorld):
             mode=self.mode,
             hosts=self._hosts,
             helpers=self._helpers,
-            judge=self._judge,
+            judge=self._asked if self.ask is not None else None,
         )
+
+    async def _asked(self, question: str) -> str:
+        assert self.ask is not None
+        return await self._at_home(self.ask(question))
+
+
+class Unreadable(BrowserWorld):
+    """The world of a record that cannot be read: it says why, and is worth nothing.
+
+    Args:
+        reason: Why.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__()
+        self.reason = reason
+
+    async def _begin(self, seed: int | None) -> Session:
+        raise BadInput(self.reason)
 
 
 def web_world(
     path: str, task_id: int | str, mode: Mode = "fixed", form: Form = "typed", **options: Any
-) -> WebWorld:
+) -> BrowserWorld:
     """The world of a task of a file, on the hosts that the environment names.
 
     Args:
@@ -161,5 +182,9 @@ def web_world(
         BadInput: The file cannot be read, or there is no such task.
     """
     file = Path(path).expanduser()
-    task = load_tasks(file).task(task_id)
+    loaded = load_tasks(file)
+    for name, problem in loaded.problems.items():
+        if str(name) == str(task_id):
+            return Unreadable(problem)
+    task = loaded.task(task_id)
     return WebWorld(task, mode=mode, form=form, folder=file.parent, **options)

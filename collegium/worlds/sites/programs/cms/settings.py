@@ -30,8 +30,6 @@ INSTALLED_APPS = [
 MIDDLEWARE = [*common.MIDDLEWARE, "wagtail.contrib.redirects.middleware.RedirectMiddleware"]
 TEMPLATES = common.templates()
 
-# The page types are the site's own; their tables are made when it is filled.
-MIGRATION_MODULES = {"pages": None}
 
 WAGTAIL_SITE_NAME = common.TITLE
 WAGTAILADMIN_BASE_URL = "http://127.0.0.1"
