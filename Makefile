@@ -34,7 +34,7 @@ endif
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test peers bench docs lint types format record status clean
+.PHONY: help demo test peers sites bench docs lint types format record status clean
 
 help: ## List the commands
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /\1	/' | expand -t 10
@@ -69,6 +69,7 @@ demo: $(VENV)/.installed-demo ## Compare three systems on real questions with th
 
 test: $(VENV)/.installed ## Run all tests, those with a model too
 	@$(MAKE) --no-print-directory peers || echo "Without acp-sdk and anp, tests that need them are skipped."
+	@$(MAKE) --no-print-directory sites || echo "Without a site, tests that need it are skipped."
 	@for model in $(TEST_MODELS); do \
 	  $(BIN)/collegium models pull $$model || echo "Without $$model, tests that need it are skipped."; \
 	done
@@ -85,6 +86,10 @@ $(PEERS)/.installed:
 	@touch $@
 
 peers: $(PEERS)/.installed ## Install the packages of other protocols that the tests speak to
+
+# Web sites to act in, each in an environment of its own in the cache of the user.
+sites: $(VENV)/.installed ## Make the web sites that the tests act in
+	@$(BIN)/python -m collegium.worlds.sites
 
 # Concordia wants other releases of libraries that we use, so it gets an environment of its own.
 CONCORDIA ?= out/concordia

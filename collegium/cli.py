@@ -24,9 +24,9 @@ from collegium.commands.kernels import kernels
 from collegium.commands.registry import registries
 from collegium.commands.routes import optimise
 from collegium.commands.routine import routines
+from collegium.commands.sites import worlds
 from collegium.commands.taxonomy import taxonomies
 from collegium.commands.tools import tools as tool_servers
-from collegium.commands.worlds import worlds
 
 TRY, LOOK = "Try and compare", "Look things up"
 

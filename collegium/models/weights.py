@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
 from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 
 from collegium.errors import WeightsDamaged, WeightsMissing, unknown_name
+from collegium.folders import cache_folder
 
 _BLOCK = 1 << 22
 
@@ -138,14 +138,6 @@ class _Stamp(msgspec.Struct, frozen=True):
     size: int
     mtime: int
     sha256: str
-
-
-def cache_folder() -> Path:
-    """Where downloads live: ``COLLEGIUM_CACHE``, else ``collegium`` in the user's cache folder."""
-    if chosen := os.environ.get("COLLEGIUM_CACHE"):
-        return Path(chosen).expanduser()
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "collegium"
 
 
 def find_weights(name: str) -> Weights:

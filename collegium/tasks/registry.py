@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 GENERATED = "reasoning-gym"
 FOLDERS = "ml-folders"
+SITES = "sites"
 MINIWOB = "miniwob"
 WEB = ("webarena", "web")
 
@@ -123,6 +124,11 @@ def load(
 
         _check_split(name, split, text_kinds()[base].splits)
         return text_benchmark(name, split, seed, limit)
+    if base == SITES:
+        from collegium.tasks.sites import sites_benchmark
+
+        _check_split(name, split, ("test", "train"))
+        return sites_benchmark(subset, split, seed, limit)
     if base in WEB:
         from collegium.tasks.web import webarena_benchmark
 
@@ -152,7 +158,7 @@ def load(
             source=name,
         )
     made = [*_ALIASES, CANARY, TWIN, f"{GENERATED}:gsm_symbolic", AGENTDOJO]
-    known = [*PUBLISHED, *made, FOLDERS, *WEB, MINIWOB, *text_kinds()]
+    known = [*PUBLISHED, *made, FOLDERS, *WEB, MINIWOB, SITES, *text_kinds()]
     raise unknown_name("benchmark", name, known)
 
 
@@ -211,7 +217,8 @@ def benchmarks() -> list[BenchmarkInfo]:
         present=0 if lacking else AGENTDOJO_SIZE,
     )
     texts = map(_text_info, text_kinds().values())
-    return [*generated, canary, *published, twin, acting, *texts, _folders_info(), *_web_info()]
+    acted = [*texts, _folders_info(), *_web_info(), _sites_info()]
+    return [*generated, canary, *published, twin, acting, *acted]
 
 
 def text_kinds() -> dict[str, Kind]:
@@ -309,6 +316,23 @@ def _folders_info() -> BenchmarkInfo:
         licence="Apache-2.0",
         size=folders.SIZE,
         present=0 if missing else folders.SIZE,
+    )
+
+
+def _sites_info() -> BenchmarkInfo:
+    from collegium.tasks import sites
+
+    missing = sites.sites_missing()
+    return BenchmarkInfo(
+        name=SITES,
+        description=sites.DESCRIPTION,
+        splits=("test", "train"),
+        answer="text",
+        available=not missing,
+        missing=missing,
+        licence="Apache-2.0",
+        size=sites.size(),
+        present=0 if missing else sites.size(),
     )
 
 

@@ -6,7 +6,7 @@ import msgspec
 
 from collegium.tasks import web
 from collegium.tasks.agentdojo import AGENTDOJO
-from collegium.tasks.registry import FOLDERS, MINIWOB, WEB, benchmarks, text_kinds
+from collegium.tasks.registry import FOLDERS, MINIWOB, SITES, WEB, benchmarks, text_kinds
 from collegium.worlds.web import load_tasks
 
 
@@ -30,7 +30,7 @@ class WorldInfo(msgspec.Struct, frozen=True):
 
 def world_infos() -> list[WorldInfo]:
     """The worlds in the order of the benchmarks. Nothing is started."""
-    acting = {AGENTDOJO, FOLDERS, MINIWOB, *WEB, *text_kinds()}
+    acting = {AGENTDOJO, FOLDERS, MINIWOB, SITES, *WEB, *text_kinds()}
     return [
         WorldInfo(i.name, i.description, i.present or 0, i.missing, _sites(i.name, i.missing))
         for i in benchmarks()

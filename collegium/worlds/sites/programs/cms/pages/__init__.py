@@ -1,0 +1,1 @@
+"""The page types of the workshop, their templates and their search."""
