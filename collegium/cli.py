@@ -555,7 +555,10 @@ def doctor(
 @app.command(rich_help_panel=TRY)
 def simulate(
     *,
-    simulator: Annotated[str, typer.Argument(metavar="SIMULATOR", help="covid, social or market.")],
+    simulator: Annotated[
+        str,
+        typer.Argument(metavar="SIMULATOR", help="covid, social, market, scene, or a file."),
+    ],
     agents: Annotated[
         int, typer.Option(metavar="N", help="How many, unless they come from a file.")
     ] = 10_000,
@@ -587,6 +590,10 @@ def simulate(
     thinking: Annotated[
         int, typer.Option(metavar="N", help="social: users who think with the model themselves.")
     ] = 0,
+    scene: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Players who talk: alone, or inside a society."),
+    ] = None,
     model: Model = "local",
     settings: Annotated[
         list[str] | None,
@@ -610,6 +617,15 @@ def simulate(
     resume: Annotated[
         bool, typer.Option("--resume", metavar="", help="Go on from the checkpoints.")
     ] = False,
+    live: Annotated[
+        bool, typer.Option("--live", metavar="", help="Steer the run at a prompt.")
+    ] = False,
+    shards: Annotated[
+        int, typer.Option(metavar="N", help="covid: processes that share a run, over Ray.")
+    ] = 1,
+    device: Annotated[
+        str, typer.Option(metavar="NAME", help="covid: compute with torch on cpu, cuda or auto.")
+    ] = "",
     out: Annotated[
         Path, typer.Option(metavar="DIR", help="Where the report and the tables go.")
     ] = Path("simulation"),
@@ -619,6 +635,8 @@ def simulate(
     from collegium.commands.simulate import run_simulation
     from collegium.society.simulate import Options
 
+    if scene is None and Path(simulator).suffix in (".toml", ".json"):
+        scene, simulator = Path(simulator), "scene"
     columns = tuple(filter(None, (c.strip() for c in archetypes.split(","))))
     run_simulation(
         Options(
@@ -633,7 +651,9 @@ def simulate(
             labour=labour,
             recommender=recommender,
             llm_users=thinking,
-            model=model if columns or thinking or say else "",
+            scene=str(scene or ""),
+            device=device,
+            model=model if columns or thinking or say or scene or live else "",
         ),
         steps=steps,
         settings=settings or [],
@@ -644,6 +664,8 @@ def simulate(
         every=every,
         go_on=resume,
         out_dir=out,
+        live=live,
+        shards=shards,
         as_json=as_json,
     )
 

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from statistics import median
 from time import perf_counter
-from typing import Any
 
 import msgspec
-from rich.console import Console, Group, RenderableType
-from rich.live import Live
-from rich.text import Text
 
-from collegium.commands.permission import typed_line
+from collegium.commands.direct import Desk
+from collegium.commands.keyboard import Keyboard
 from collegium.commands.show import (
-    clock,
+    clean,
     console,
     pairs,
     print_json,
@@ -25,20 +24,19 @@ from collegium.commands.show import (
     table,
     writable_folder,
 )
+from collegium.commands.society_screen import Screen, sparkline
 from collegium.commands.weights import fetch_weights
-from collegium.errors import BadInput
+from collegium.errors import BadInput, missing_extra
 from collegium.kernel import Kernel
 from collegium.models import open_model
-from collegium.society.checkpoint import current
+from collegium.society.checkpoint import current, save
 from collegium.society.engine import Society
+from collegium.society.interaction import Live, Seats, Understood, understand
 from collegium.society.operations import Scheduled, read_interventions
 from collegium.society.output import write_parquet
 from collegium.society.report import Runs, figure, html_report
-from collegium.society.simulate import Options, resume, simulate, start, steps_of
-
-BARS = "▁▂▃▄▅▆▇█"
-LINES = 10
-"""Lines of progress where no terminal shows the curves; of several seeds each gets one."""
+from collegium.society.sharded import MOST_SHARDS, simulate_sharded
+from collegium.society.simulate import Options, arrange, resume, simulate, start, steps_of
 
 MANY = 200_000
 """From this many agents on, one seed is run unless more are asked for."""
@@ -58,6 +56,8 @@ def run_simulation(
     every: int,
     go_on: bool,
     out_dir: Path,
+    live: bool,
+    shards: int,
     as_json: bool,
 ) -> None:
     """Run a simulator and write its report.
@@ -73,6 +73,8 @@ def run_simulation(
         every: Steps between checkpoints.
         go_on: Go on from the checkpoints.
         out_dir: Where report and tables go.
+        live: Steer the run at a prompt.
+        shards: Processes that share a run; 1: this one alone.
         as_json: Print the figures as JSON.
 
     Raises:
@@ -87,58 +89,89 @@ def run_simulation(
     options.check()
     writable_folder(out_dir)
     interventions = read_interventions(intervene) if intervene else []
-    thinks = bool(options.archetypes or options.llm_users or say)
+    thinks = bool(options.archetypes or options.llm_users or options.scene or say)
     if thinks:
         fetch_weights([options.model])
     if repeats is None:
-        alone = thinks or options.agents >= MANY or options.population
+        alone = thinks or live or shards > 1 or options.agents >= MANY or options.population
         repeats = 1 if alone else REPEATS
     if repeats < 1:
         raise BadInput(f"at least one seed is run, not {repeats}.")
-    asyncio.run(
-        _run(
-            options, steps, interventions, say, repeats, checkpoint, every, go_on, out_dir, as_json
-        )
+    if live and (repeats > 1 or as_json or shards > 1):
+        raise BadInput("--live steers one run: leave out --repeats, --shards and --json.")
+    if not 1 <= shards <= MOST_SHARDS:
+        raise BadInput(f"a run is shared by 1 to {MOST_SHARDS} processes, not {shards}.")
+    plan = _Plan(
+        steps=steps,
+        interventions=interventions,
+        say=say,
+        repeats=repeats,
+        checkpoint=checkpoint,
+        every=every,
+        go_on=go_on,
+        live=live,
+        shards=shards,
     )
+    asyncio.run(_run(options, plan, out_dir, as_json))
 
 
-async def _run(
-    options: Options,
-    steps: int,
-    interventions: list[Scheduled],
-    say: list[str],
-    repeats: int,
-    checkpoint: Path | None,
-    every: int,
-    go_on: bool,
-    out_dir: Path,
-    as_json: bool,
-) -> None:
+class _Plan(msgspec.Struct, kw_only=True):
+    """How a simulator is run."""
+
+    steps: int
+    interventions: list[Scheduled]
+    say: list[str]
+    repeats: int
+    checkpoint: Path | None
+    every: int
+    go_on: bool
+    live: bool
+    shards: int
+
+
+async def _run(options: Options, plan: _Plan, out_dir: Path, as_json: bool) -> None:
     begin = perf_counter()
+    keyboard = Keyboard(sys.stdin.fileno()) if plan.say or plan.live else None
     done: list[Society] = []
     calls = 0
+    interventions, repeats, steps = plan.interventions, plan.repeats, plan.steps
     for seed in range(options.seed, options.seed + repeats):
         chosen = msgspec.structs.replace(options, seed=seed)
-        folder = checkpoint / f"seed-{seed}" if checkpoint else None
-        kernel = _kernel(chosen) if chosen.model else None
-        if go_on and folder is not None and current(folder) is not None:
+        folder = plan.checkpoint / f"seed-{seed}" if plan.checkpoint else None
+        seats = Seats() if plan.live else None
+        kernel = _kernel(chosen, seats, keyboard) if chosen.model else None
+        if plan.go_on and folder is not None and current(folder) is not None:
             society, chosen = resume(folder, kernel)
             _same_run(options, chosen, folder)
         else:
             society = start(chosen, kernel)
-        if say and not done:
-            interventions = interventions + await _confirmed(society, say)
-        screen = Screen(chosen, steps, repeats, len(done), quiet=as_json)
+        if plan.say and keyboard is not None and not done:
+            interventions = interventions + await _confirmed(society, plan.say, keyboard)
+        screen = Screen(chosen, steps, repeats, len(done), quiet=as_json, still=plan.live)
+        how = {"options": chosen, "folder": folder, "every": plan.every}
         with screen:
-            await simulate(
-                society,
-                steps,
-                options=chosen,
-                folder=folder,
-                every=every,
-                interventions=interventions,
-                on_step=screen.update,
-            )
+            if plan.live:
+                assert keyboard is not None
+                arrange(society, interventions)
+                held = Live(society, seats)
+                desk = Desk(held, steps, keyboard, console(sys.stderr), screen.update)
+                await desk.serve()
+                society = desk.live.society
+                interventions = interventions + desk.interventions()
+                if folder is not None:
+                    save(society, folder, msgspec.to_builtins(chosen))
+            elif plan.shards > 1:
+                async with _cluster(plan.shards):
+                    await simulate_sharded(
+                        society, steps, plan.shards, interventions=interventions,
+                        on_step=screen.update, **how,
+                    )  # fmt: skip
+            else:
+                await simulate(
+                    society, steps, interventions=interventions, on_step=screen.update, **how
+                )
+        if not society.curves:
+            raise BadInput("no step was taken, so there is nothing to report.")
         done.append(society)
         calls += kernel.meter.calls if kernel else 0
     seconds = perf_counter() - begin
@@ -148,7 +181,7 @@ async def _run(
     facts = _facts(options, last, steps, repeats, seconds, calls)
     page = html_report(
         Runs(
-            title=f"{options.simulator}: {len(last.agents):,} agents, {steps} steps",
+            title=f"{options.simulator}: {len(last.agents):,} agents, {last.t} steps",
             facts=facts,
             curves={name: [s.curves[name] for s in done] for name in names},
             seeds=[s.seed for s in done],
@@ -163,8 +196,20 @@ async def _run(
     _print(options, done, facts, report, as_json)
 
 
-def _kernel(options: Options) -> Kernel:
-    return Kernel(open_model(options.model, exact=True), seed=options.seed)
+def _kernel(options: Options, seats: Seats | None, keyboard: Keyboard | None) -> Kernel:
+    """What carries the questions to the model, and in live runs those to the person."""
+    model = open_model(options.model, exact=True)
+    if seats is None or keyboard is None:
+        return Kernel(model, seed=options.seed)
+    out = console(sys.stderr)
+
+    async def human(question: str) -> str:
+        out.print(f"{clean(question)}\nYou: ", end="", soft_wrap=True)
+        return await keyboard.line() or ""
+
+    kernel = Kernel(model, seed=options.seed, interceptors=[seats], human=human)
+    seats.bind(kernel)
+    return kernel
 
 
 def _same_run(asked: Options, kept: Options, folder: Path) -> None:
@@ -183,10 +228,26 @@ def _same_run(asked: Options, kept: Options, folder: Path) -> None:
         )
 
 
-async def _confirmed(society: Society, sentences: Sequence[str]) -> list[Scheduled]:
-    """What was said in plain language, understood and agreed to."""
-    from collegium.society.interaction.commands import Understood, understand
+def _cluster(shards: int) -> AbstractAsyncContextManager[None]:
+    """A Ray cluster: the one that ``RAY_ADDRESS`` names or that runs here, or a new one.
 
+    Raises:
+        MissingExtra: Ray is not installed.
+    """
+    os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", ".")
+    try:
+        import ray
+    except ImportError:
+        raise missing_extra("cluster", "a run in shards over Ray") from None
+    from collegium.bench.cluster import connection
+
+    return connection(ray, "auto", shards)
+
+
+async def _confirmed(
+    society: Society, sentences: Sequence[str], keyboard: Keyboard
+) -> list[Scheduled]:
+    """What was said in plain language, understood and agreed to."""
     err = console(sys.stderr)
     agreed = []
     for sentence in sentences:
@@ -194,7 +255,7 @@ async def _confirmed(society: Society, sentences: Sequence[str]) -> list[Schedul
         if not isinstance(found, Understood):
             raise BadInput(f"{sentence!r} is not clear: {found.question}")
         err.print(f"Understood: {found.preview}\nDo it? [y/N] ", end="")
-        answer = await typed_line(sys.stdin.fileno())
+        answer = await keyboard.line() or ""
         if answer.strip().casefold() not in ("y", "yes"):
             err.print("Left out.")
             continue
@@ -216,85 +277,20 @@ def _number(name: str, text: str) -> float | list[float]:
         ) from None
 
 
-class Screen:
-    """Shows how a run goes: curves on a terminal, now and then a line elsewhere.
-
-    Args:
-        options: Of the run.
-        steps: How many it takes.
-        repeats: Number of seeds.
-        number: Which of them this is.
-        quiet: Show nothing.
-    """
-
-    def __init__(
-        self, options: Options, steps: int, repeats: int, number: int, *, quiet: bool
-    ) -> None:
-        self._options, self._steps, self._quiet = options, steps, quiet
-        self._lines = 1 if repeats > 1 else LINES
-        self._seed = f" · seed {number + 1} of {repeats}" if repeats > 1 else ""
-        self._out: Console = console(sys.stderr)
-        self._began = perf_counter()
-        self._live = Live(console=self._out, refresh_per_second=8, transient=True)
-        self._moving = self._out.is_terminal and not quiet
-
-    def __enter__(self) -> Screen:
-        if self._moving:
-            self._live.__enter__()
-        return self
-
-    def __exit__(self, *problem: Any) -> None:
-        if self._moving:
-            self._live.__exit__(*problem)
-
-    def update(self, society: Society) -> None:
-        """Show a step that was taken."""
-        if self._quiet:
-            return
-        if self._moving:
-            self._live.update(self._picture(society))
-        elif society.t * self._lines // self._steps > (society.t - 1) * self._lines // self._steps:
-            points = ", ".join(f"{k} {figure(v[-1])}" for k, v in list(society.curves.items())[:6])
-            self._out.print(f"step {society.t} of {self._steps}{self._seed}: {points}")
-
-    def _picture(self, society: Society) -> RenderableType:
-        taken = perf_counter() - self._began
-        head = Text(f"{self._options.simulator} · step {society.t} of {self._steps}{self._seed}")
-        head.append(f" · {clock(taken)}", style="dim")
-        width = max(20, min(80, self._out.width - 34))
-        rows = table("curve", " ", "now", right=("now",))
-        for name, values in society.curves.items():
-            rows.add_row(name, sparkline(values, width, self._steps), figure(values[-1]))
-        return Group(head, rows)
-
-
-def sparkline(values: Sequence[float], width: int, steps: int) -> str:
-    """A curve in one line of blocks, as wide as it has come.
-
-    Args:
-        values: What to draw.
-        width: Characters of a whole run.
-        steps: Steps of a whole run.
-    """
-    columns = max(1, min(width, width * len(values) // max(1, steps)))
-    chosen = [values[(i + 1) * len(values) // columns - 1] for i in range(columns)]
-    low, high = min(0.0, *chosen), max(chosen)
-    span = (high - low) or 1.0
-    return "".join(BARS[int((v - low) / span * (len(BARS) - 1))] for v in chosen)
-
-
 def _facts(
     options: Options, society: Society, steps: int, repeats: int, seconds: float, calls: int
 ) -> dict[str, str]:
-    edges = sum(layer.edges for layer in society.state.layers.values())
+    layers = [layer for layer in society.state.layers.values() if layer.edges]
+    edges = sum(layer.edges for layer in layers)
+    taken = f"{society.t} of {steps}" if society.t < steps else f"{steps}"
     facts = {
         "simulator": options.simulator,
         "agents": f"{len(society.agents):,}",
-        "steps": f"{steps}, each {steps_of(options.simulator)}",
+        "steps": f"{taken}, each {steps_of(options.simulator)}",
         "seeds": ", ".join(str(options.seed + i) for i in range(repeats)),
     }
     if edges:
-        facts["contacts"] = f"{edges:,} directed edges in {len(society.state.layers)} layers"
+        facts["contacts"] = f"{edges:,} directed edges in {len(layers)} layers"
     if options.archetypes:
         tally = society.state.values["archetypes"]
         facts["archetypes"] = (
@@ -303,6 +299,8 @@ def _facts(
         )
     if options.model:
         facts["model"] = f"{options.model}, {calls:,} calls"
+    if options.scene:
+        facts["scene"] = f"{options.scene}: {len(society.state.tables['happened'])} turns"
     facts["parameters"] = ", ".join(f"{k} {_shown(v)}" for k, v in society.parameters.items())
     facts["seconds"] = f"{seconds:.1f}"
     return facts
@@ -329,7 +327,7 @@ def _print(
     out = console()
     shown = table("curve", "", "last", "highest", right=("last", "highest"))
     for name in last.curves:
-        values = [median(points) for points in zip(*(s.curves[name] for s in done), strict=True)]
+        values = [median(points) for points in zip(*(s.curves[name] for s in done), strict=False)]
         shown.add_row(
             name, sparkline(values, 40, len(values)), figure(values[-1]), figure(max(values))
         )

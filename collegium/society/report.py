@@ -20,11 +20,13 @@ from markupsafe import Markup
 
 from collegium.society.engine import Society
 from collegium.society.operations import Scheduled
+from collegium.society.scene.stage import log_of
 from collegium.society.state import Array
 
 WIDTH, HEIGHT = 420, 150
 LEFT, TOP, BOTTOM = 52, 10, 22
 MOST_POINTS = 400
+MOST_LINES = 500
 
 
 class Runs(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,7 +75,10 @@ def html_report(runs: Runs) -> str:
         layers=[
             (name, layer.edges, layer.edges / max(1, layer.agents), layer.factor)
             for name, layer in society.state.layers.items()
+            if layer.edges
         ],
+        transcript=log_of(society.state)[-MOST_LINES:],
+        places=len(society.state.texts.get("stage", ())) > 1,
         areas=area_bars(society),
         cascades=cascade_pictures(society),
     )

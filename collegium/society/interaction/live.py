@@ -28,8 +28,8 @@ from collegium.society.operations import (
 )
 from collegium.society.output import write_parquet
 
-SEATED = "thinks"
-"""Column of users who act by a reply of their own, which a seated person gives."""
+REMEMBERED = 25
+"""How many of an agent's latest memories an interview puts before it."""
 
 
 class Act(msgspec.Struct, frozen=True):
@@ -96,7 +96,7 @@ class Live:
             BadInput: It cannot be carried out.
             UnknownName: A name in it does not exist.
         """
-        if isinstance(operation, TakeOver | HandBack) and not self.society.model.actions:
+        if isinstance(operation, TakeOver | HandBack) and self._by_seat(operation):
             self._seat(operation)
             undo: Undo = Undo()
             before = None
@@ -141,7 +141,7 @@ class Live:
                     "restore a snapshot."
                 )
             self._become(before)
-        elif isinstance(operation, TakeOver) and not self.society.model.actions:
+        elif isinstance(operation, TakeOver) and self._by_seat(operation):
             self._seat(HandBack(operation.agent))
         else:
             for inverse in undo.operations or _inverse_of_planned(self.society, operation):
@@ -207,7 +207,7 @@ class Live:
         if society.kernel is None or society.model.describe is None:
             raise BadInput("an interview needs a language model and agents that can be described.")
         memory = society.state.values.get("memory", {}).get(str(agent), [])
-        profile = " ".join([society.model.describe(society, agent), *memory])
+        profile = " ".join([society.model.describe(society, agent), *memory[-REMEMBERED:]])
         asked = Agent(
             society.kernel, f"interview-{agent}@{society.t}", role="interview", profile=profile
         )
@@ -227,18 +227,26 @@ class Live:
 
     # -- how ----------------------------------------------------------------------------------
 
-    def _seat(self, operation: TakeOver | HandBack) -> None:
-        """Let a person answer in the place of a user, or no longer."""
-        agent = operation.agent
-        self._there(agent)
-        if self.seats is None:
-            raise BadInput("nobody sits here who could answer for an agent.")
-        thinks = self.society.agents[SEATED]
+    def _by_seat(self, operation: TakeOver | HandBack) -> bool:
+        """Whether a person answers calls, rather than setting columns of actions."""
+        if self.society.model.seat is None:
+            return False
         if isinstance(operation, TakeOver):
-            self.seats.take(f"user-{agent}", thought=bool(thinks[agent]))
-            thinks[agent] = 1
+            return not operation.actions
+        return str(operation.agent) not in self.society.state.values.get("held", {})
+
+    def _seat(self, operation: TakeOver | HandBack) -> None:
+        """Let a person answer in the place of an agent, or no longer."""
+        self._there(operation.agent)
+        sit = self.society.model.seat
+        if self.seats is None or sit is None:
+            raise BadInput("nobody sits here who could answer for an agent.")
+        taken = isinstance(operation, TakeOver)
+        name = sit(self.society, operation.agent, taken)
+        if taken:
+            self.seats.take(name)
         else:
-            thinks[agent] = self.seats.leave(f"user-{agent}")
+            self.seats.leave(name)
 
     def _become(self, other: Society) -> None:
         society = self.society
