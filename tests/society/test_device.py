@@ -62,8 +62,8 @@ def test_a_device_adds_the_same_pressure_within_the_limit(device):
         counts = made.advance(agents, ids, (5.0, 5.0), 0.12, key, 3, 0)
         for layer in state.layers.values():
             made.gather(agents, layer)
-        pressure = made._pressure
-        found.append((counts, made.codes(), np.array(getattr(pressure, "cpu", lambda: pressure)())))
+        pressure = torch.as_tensor(made._pressure).cpu().numpy().copy()
+        found.append((counts, made.codes(), pressure))
     (counts, codes, plain), (others, there, torched) = found
     assert counts == others
     assert (codes == there).all()

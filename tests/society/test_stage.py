@@ -256,7 +256,7 @@ async def test_a_run_ends_when_the_scene_does(file):
         (("[[player]]", "[[gamer]]"), "is not a scene"),
         (('name = "Bob"', 'name = "Ann"'), "two players called 'Ann'"),
         (('place = "cellar"', 'place = "attic"'), "unknown place of Bob"),
-        (('"movement"', '"motion"'), "did you mean 'movement'"),
+        (('"movement"', '"movment"'), "did you mean 'movement'"),
         (('name = "Bob"', 'name = "B.ob"'), "without . or @"),
         (("places =", "formative = 99\nplaces ="), "formative"),
         (("premise", "[inside]\nevery = 0\n[x]\npremise"), "is not a scene"),
