@@ -565,7 +565,7 @@ def simulate(
     steps: Annotated[int, typer.Option(metavar="T", help="Steps to take.")] = 60,
     population: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="The agents: CSV or Parquet, one a row, with age."),
+        typer.Option(metavar="FILE", help="The agents, one a row; or marginals; or astoria."),
     ] = None,
     contacts: Annotated[
         Path | None,
@@ -620,6 +620,13 @@ def simulate(
     live: Annotated[
         bool, typer.Option("--live", metavar="", help="Steer the run at a prompt.")
     ] = False,
+    fit: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="covid: fit R to these cases by week.")
+    ] = None,
+    what_if: Annotated[
+        bool,
+        typer.Option("--what-if", metavar="", help="Run without the interventions too; compare."),
+    ] = False,
     shards: Annotated[
         int, typer.Option(metavar="N", help="covid: processes that share a run, over Ray.")
     ] = 1,
@@ -666,6 +673,8 @@ def simulate(
         out_dir=out,
         live=live,
         shards=shards,
+        what_if=what_if,
+        fit=fit,
         as_json=as_json,
     )
 

@@ -17,8 +17,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from collegium.bench.journal import Journal, write_report
 from collegium.bench.machine import machine
 from collegium.errors import BadInput
@@ -26,6 +24,7 @@ from collegium.kernel import Kernel
 from collegium.models import Model, open_model
 from collegium.society.covid import Isolation, covid_model, covid_state, isolation_archetypes
 from collegium.society.covid.behaviour import weekly
+from collegium.society.covid.fit import error, golden
 from collegium.society.covid.packaged import Place, astoria, weekly_cases
 from collegium.society.engine import Society
 from collegium.society.state import Table
@@ -34,7 +33,6 @@ ARMS = ("constant", "heuristic", "archetypes")
 LOW, HIGH = 0.2, 4.5
 """Bounds of R. The paper's lower bound of 1.4 lets no calm week be fitted."""
 
-GOLDEN = (5**0.5 - 1) / 2
 SEEDS = 5
 TRIALS = 12
 FIT, PREDICT = 12, 4
@@ -62,11 +60,6 @@ async def run(
         "calls": tally.get("calls", 0),
         "dropped": tally.get("dropped", 0),
     }
-
-
-def error(simulated: Sequence[float], observed: Sequence[float]) -> float:
-    """Root mean squared error of weekly cases."""
-    return float(np.sqrt(np.mean((np.array(simulated) - np.array(observed)) ** 2)))
 
 
 async def study(
@@ -120,7 +113,8 @@ async def study(
 
     rows = []
     for arm in arms:
-        r = await golden(lambda r, a=arm: loss(a, r), trials)
+        tried = await golden(lambda r, a=arm: loss(a, r), trials, LOW, HIGH)
+        r = min(tried, key=lambda value: tried[value])
         made = await runs(arm, r)
         rows.append(
             {
@@ -137,27 +131,6 @@ async def study(
         )  # fmt: skip
     best = min(rows, key=lambda row: row["predicted"]["mean"])
     return {"observed": observed, "rows": rows, "least_error_predicted": best["behaviour"]}
-
-
-async def golden(loss: Any, trials: int) -> float:
-    """The value of R between the bounds with the least loss found in so many trials."""
-    low, high = LOW, HIGH
-    tried: dict[float, float] = {}
-
-    async def at(r: float) -> float:
-        if r not in tried:
-            tried[r] = await loss(r)
-        return tried[r]
-
-    left, right = high - GOLDEN * (high - low), low + GOLDEN * (high - low)
-    while len(tried) < trials:
-        if await at(left) <= (await at(right) if len(tried) < trials else float("inf")):
-            high, right = right, left
-            left = high - GOLDEN * (high - low)
-        else:
-            low, left = left, right
-            right = low + GOLDEN * (high - low)
-    return min(tried, key=lambda r: tried[r])
 
 
 def spread(values: Sequence[float]) -> dict[str, float]:

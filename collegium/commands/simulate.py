@@ -30,8 +30,16 @@ from collegium.errors import BadInput, missing_extra
 from collegium.kernel import Kernel
 from collegium.models import open_model
 from collegium.society.checkpoint import current, save
+from collegium.society.covid.fit import Fitted, fit_r, read_series
 from collegium.society.engine import Society
-from collegium.society.interaction import Live, Seats, Understood, understand
+from collegium.society.interaction import (
+    Difference,
+    Live,
+    Seats,
+    Understood,
+    contrast,
+    understand,
+)
 from collegium.society.operations import Scheduled, read_interventions
 from collegium.society.output import write_parquet
 from collegium.society.report import Runs, figure, html_report
@@ -42,6 +50,8 @@ MANY = 200_000
 """From this many agents on, one seed is run unless more are asked for."""
 
 REPEATS = 5
+
+FIT_SEEDS = 3
 
 
 def run_simulation(
@@ -58,6 +68,8 @@ def run_simulation(
     out_dir: Path,
     live: bool,
     shards: int,
+    what_if: bool,
+    fit: Path | None,
     as_json: bool,
 ) -> None:
     """Run a simulator and write its report.
@@ -75,6 +87,8 @@ def run_simulation(
         out_dir: Where report and tables go.
         live: Steer the run at a prompt.
         shards: Processes that share a run; 1: this one alone.
+        what_if: Run every seed without the interventions too, and compare.
+        fit: File with cases by week, to which R is fitted before the run.
         as_json: Print the figures as JSON.
 
     Raises:
@@ -99,6 +113,14 @@ def run_simulation(
         raise BadInput(f"at least one seed is run, not {repeats}.")
     if live and (repeats > 1 or as_json or shards > 1):
         raise BadInput("--live steers one run: leave out --repeats, --shards and --json.")
+    if what_if:
+        if not interventions and not say:
+            raise BadInput("--what-if compares with and without interventions; give --intervene.")
+        if repeats < 2 or live:
+            raise BadInput("--what-if needs two seeds or more, --repeats K, and no --live.")
+    observed = read_series(fit) if fit else []
+    if observed and (options.simulator != "covid" or "R" in values):
+        raise BadInput("--fit finds R of covid; leave out --set R=... and other simulators.")
     if not 1 <= shards <= MOST_SHARDS:
         raise BadInput(f"a run is shared by 1 to {MOST_SHARDS} processes, not {shards}.")
     plan = _Plan(
@@ -111,6 +133,8 @@ def run_simulation(
         go_on=go_on,
         live=live,
         shards=shards,
+        what_if=what_if,
+        observed=observed,
     )
     asyncio.run(_run(options, plan, out_dir, as_json))
 
@@ -127,14 +151,20 @@ class _Plan(msgspec.Struct, kw_only=True):
     go_on: bool
     live: bool
     shards: int
+    what_if: bool
+    observed: list[float]
 
 
 async def _run(options: Options, plan: _Plan, out_dir: Path, as_json: bool) -> None:
     begin = perf_counter()
     keyboard = Keyboard(sys.stdin.fileno()) if plan.say or plan.live else None
     done: list[Society] = []
+    pairs: list[tuple[Society, Society]] = []
     calls = 0
     interventions, repeats, steps = plan.interventions, plan.repeats, plan.steps
+    fitted = await _fitted(options, plan.observed) if plan.observed else None
+    if fitted is not None:
+        options = msgspec.structs.replace(options, parameters={**options.parameters, "R": fitted.r})
     for seed in range(options.seed, options.seed + repeats):
         chosen = msgspec.structs.replace(options, seed=seed)
         folder = plan.checkpoint / f"seed-{seed}" if plan.checkpoint else None
@@ -147,6 +177,7 @@ async def _run(options: Options, plan: _Plan, out_dir: Path, as_json: bool) -> N
             society = start(chosen, kernel)
         if plan.say and keyboard is not None and not done:
             interventions = interventions + await _confirmed(society, plan.say, keyboard)
+        plain = society.branch() if plan.what_if else None
         screen = Screen(chosen, steps, repeats, len(done), quiet=as_json, still=plan.live)
         how = {"options": chosen, "folder": folder, "every": plan.every}
         with screen:
@@ -170,6 +201,10 @@ async def _run(options: Options, plan: _Plan, out_dir: Path, as_json: bool) -> N
                 await simulate(
                     society, steps, interventions=interventions, on_step=screen.update, **how
                 )
+        if plain is not None:
+            if plain.t:
+                raise BadInput("--what-if compares whole runs; leave out --resume.")
+            pairs.append((await simulate(plain, steps), society))
         if not society.curves:
             raise BadInput("no step was taken, so there is nothing to report.")
         done.append(society)
@@ -178,7 +213,13 @@ async def _run(options: Options, plan: _Plan, out_dir: Path, as_json: bool) -> N
     last = done[-1]
     written = write_parquet(last, out_dir)
     names = list(last.curves)
+    differences, first = contrast(pairs) if pairs else ((), ())
     facts = _facts(options, last, steps, repeats, seconds, calls)
+    if fitted is not None:
+        facts["fitted"] = (
+            f"R {fitted.r:.3f} to {len(plan.observed)} weeks, error {figure(fitted.error)} cases a "
+            f"week, {len(fitted.trials)} trials"
+        )
     page = html_report(
         Runs(
             title=f"{options.simulator}: {len(last.agents):,} agents, {last.t} steps",
@@ -189,11 +230,13 @@ async def _run(options: Options, plan: _Plan, out_dir: Path, as_json: bool) -> N
             interventions=interventions,
             society=last,
             files=[f.name for f in written],
+            differences=differences,
+            first=first,
         )
     )
     report = out_dir / "report.html"
     report.write_text(page, encoding="utf-8")
-    _print(options, done, facts, report, as_json)
+    _print(options, done, facts, report, differences, as_json)
 
 
 def _kernel(options: Options, seats: Seats | None, keyboard: Keyboard | None) -> Kernel:
@@ -226,6 +269,23 @@ def _same_run(asked: Options, kept: Options, folder: Path) -> None:
             f"{folder} was made with another {', '.join(other)}; resume with the same options, or "
             "start anew in another folder."
         )
+
+
+async def _fitted(options: Options, observed: Sequence[float]) -> Fitted:
+    """R, fitted to cases by week over the first seeds of the run."""
+    err = console(sys.stderr)
+
+    def begin(seed: int, r: float) -> Society:
+        chosen = msgspec.structs.replace(
+            options, seed=seed, parameters={**options.parameters, "R": r}
+        )
+        return start(chosen, _kernel(chosen, None, None) if chosen.model else None)
+
+    def tried(r: float, error: float) -> None:
+        err.print(f"fitting: R {r:.3f}, error {figure(error)} cases a week")
+
+    seeds = range(options.seed, options.seed + FIT_SEEDS)
+    return await fit_r(begin, observed, seeds=seeds, on_trial=tried)
 
 
 def _cluster(shards: int) -> AbstractAsyncContextManager[None]:
@@ -311,7 +371,12 @@ def _shown(value: float | tuple[float, ...]) -> str:
 
 
 def _print(
-    options: Options, done: Sequence[Society], facts: dict[str, str], report: Path, as_json: bool
+    options: Options,
+    done: Sequence[Society],
+    facts: dict[str, str],
+    report: Path,
+    differences: Sequence[Difference],
+    as_json: bool,
 ) -> None:
     last = done[-1]
     if as_json:
@@ -320,6 +385,7 @@ def _print(
                 "options": msgspec.to_builtins(options),
                 "facts": facts,
                 "curves": {name: [s.curves[name] for s in done] for name in last.curves},
+                "differences": [msgspec.to_builtins(d) for d in differences],
                 "report": str(report),
             }
         )
@@ -333,9 +399,17 @@ def _print(
         )
     print_table(shown, out)
     out.print("")
+    if differences:
+        changed = table("with - without", "mean", "95% interval", right=("mean",))
+        for d in differences:
+            changed.add_row(d.curve, figure(d.mean), f"{figure(d.low)} to {figure(d.high)}")
+        print_table(changed, out)
+        out.print("")
     if len(done) > 1:
         out.print(f"Medians of {len(done)} seeds.")
     out.print(f"{facts['agents']} agents, steps: {facts['steps']}, {facts['seconds']} seconds")
     if "model" in facts:
         out.print(f"Model: {facts['model']}")
+    if "fitted" in facts:
+        out.print(f"Fitted: {facts['fitted']}")
     out.print(f"Report: {report}")

@@ -18,7 +18,9 @@ import msgspec
 import numpy as np
 from markupsafe import Markup
 
+from collegium.society.drawings import map_plot, network_plot
 from collegium.society.engine import Society
+from collegium.society.interaction.compare import Difference
 from collegium.society.operations import Scheduled
 from collegium.society.scene.stage import log_of
 from collegium.society.state import Array
@@ -41,6 +43,8 @@ class Runs(msgspec.Struct, frozen=True, kw_only=True):
         interventions: What was done when.
         society: The last run, for its networks and cascades.
         files: What was written besides.
+        differences: What the interventions changed, against the same seeds without them.
+        first: By seed the first step that differs.
     """
 
     title: str
@@ -51,6 +55,8 @@ class Runs(msgspec.Struct, frozen=True, kw_only=True):
     interventions: Sequence[Scheduled]
     society: Society
     files: Sequence[str] = ()
+    differences: Sequence[Difference] = ()
+    first: Sequence[int] = ()
 
 
 def html_report(runs: Runs) -> str:
@@ -80,6 +86,8 @@ def html_report(runs: Runs) -> str:
         transcript=log_of(society.state)[-MOST_LINES:],
         places=len(society.state.texts.get("stage", ())) > 1,
         areas=area_bars(society),
+        place_map=map_plot(society),
+        network=network_plot(society),
         cascades=cascade_pictures(society),
     )
 

@@ -9,31 +9,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-import numpy as np
 
 from collegium.errors import BadInput, CollegiumError, unknown_name
 from collegium.society import checkpoint
-from collegium.society.contacts import contact_layers
 from collegium.society.covid.behaviour import Isolation, isolation_archetypes
 from collegium.society.covid.model import covid_model, covid_state
 from collegium.society.covid.processor import processor
 from collegium.society.engine import Model, Society
 from collegium.society.labour import Labour, labour_archetypes, market_model, market_state
-from collegium.society.network import from_edges
 from collegium.society.operations import Scheduled, schedule
-from collegium.society.population import (
-    AGES,
-    SEXES,
-    Categories,
-    city,
-    households,
-    read_edges,
-    read_population,
-)
+from collegium.society.population import Categories
 from collegium.society.scene.inside import put_inside, with_scene
 from collegium.society.scene.model import scene_model, scene_state
 from collegium.society.scene.script import Script, read_script
-from collegium.society.state import State, Table
+from collegium.society.sources import layers_of, people_of
+from collegium.society.state import State
 
 if TYPE_CHECKING:
     from collegium.kernel import Kernel
@@ -55,8 +45,9 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
         simulator: Name of the simulator.
         agents: How many, where the population is made up (a scene has as many as it has players).
         seed: Fixes everything.
-        population: File with the population; "" makes one up.
-        contacts: File with edges between agents; "" makes networks up.
+        population: File with people or marginals, or "astoria" or "brooklyn" of agent-torch; ""
+            makes a city up.
+        contacts: File with edges between agents, by layer; "" makes networks up.
         archetypes: Columns that span the groups a language model is asked about; none: no model.
         behaviour: covid without archetypes: "constant", "heuristic" or "none".
         infected: covid: share of people infected at first.
@@ -106,44 +97,6 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
             raise BadInput("the simulator scene plays a file; name it with --scene FILE.toml.")
 
 
-def population(options: Options, needed: Sequence[str]) -> tuple[Table, list[Categories]]:
-    """The people of a run, and what the values of their columns are called.
-
-    Args:
-        options: Of the run.
-        needed: Columns that a population from a file must have.
-
-    Raises:
-        BadInput: The file is not what it must be.
-    """
-    if not options.population:
-        people = city(options.agents, seed=options.seed)
-        names: dict[str, tuple[str, ...]] = {}
-    else:
-        people, names = read_population(Path(options.population), needed)
-        if int(people["age"].max()) >= len(AGES):
-            raise BadInput(
-                f"column 'age' of {options.population} must hold the age group, 0 to "
-                f"{len(AGES) - 1} ({', '.join(AGES)}), not {int(people['age'].max())}."
-            )
-        if "area" not in people:
-            people["area"] = np.zeros(len(people), np.uint8)
-        if "household" not in people:
-            people["household"] = households(people["area"], seed=options.seed)
-    known = {"age": AGES, "sex": SEXES, **names}
-    categories = []
-    for column in people:
-        if column == "household" or people[column].dtype.kind not in "iu":
-            continue
-        most = int(people[column].max()) + 1
-        called = known.get(column, ())
-        if len(called) < most <= 256:
-            called = tuple(f"{column} {i + 1}" for i in range(most))
-        if len(called) >= most:
-            categories.append(Categories(column, called))
-    return people, categories
-
-
 def build(options: Options) -> tuple[Model, State]:
     """The model of a run and the state it begins with.
 
@@ -175,20 +128,18 @@ def put_scene(model: Model, state: State, script: Script | None, seed: int) -> t
 
 def _city(options: Options) -> tuple[Model, State]:
     """An epidemic or a labour market."""
-    people, categories = population(options, ("age",))
-    model = _model(options, categories)
-    called = {c.column: list(c.names) for c in categories}
+    source = people_of(options.population, options.agents, options.seed, ("age",))
+    model = _model(options, source.categories)
+    called = {c.column: list(c.names) for c in source.categories}
     if options.simulator == "market":
-        state = market_state(people)
+        state = market_state(source.people)
         state.values["categories"] = called
         return model, state
-    if options.contacts:
-        ends = read_edges(Path(options.contacts))
-        layers = {"contacts": from_edges(len(people), *ends)}
-    else:
-        layers = contact_layers(people, seed=options.seed)
+    layers = layers_of(source, options.contacts, options.seed)
     seed, infected = options.seed, options.infected
-    state = covid_state(people, layers, seed=seed, infected=infected, labour=options.labour)
+    state = covid_state(source.people, layers, seed=seed, infected=infected, labour=options.labour)
+    if source.infected is not None:
+        state.agents["stage"][:] = source.infected
     state.values["categories"] = called
     return model, state
 

@@ -189,8 +189,10 @@ def made_data(folder):
     reddit = folder / "reddit"
     reddit.mkdir()
     groups = ["up", "down", "control"] * 8
-    items = [{"RS": {"title": "", "selftext": f"post {i}"},
-              "RC_1": {"body": f"comment {i}", "group": g}} for i, g in enumerate(groups)]  # fmt: skip
+    items = [
+        {"RS": {"title": "", "selftext": f"post {i}"}, "RC_1": {"body": f"comment {i}", "group": g}}
+        for i, g in enumerate(groups)
+    ]
     (reddit / "counterfactual_36.json").write_text(json.dumps(items))
     users = [{"persona": f"persona {i}", "bio": "", "username": str(i)} for i in range(5)]
     (reddit / "user_data_36.json").write_text(json.dumps(users))

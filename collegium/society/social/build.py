@@ -16,6 +16,7 @@ from collegium.society.social.platform import Platform
 from collegium.society.social.recommend import KINDS, REFRESH, Recommendations, Vectors
 from collegium.society.social.tables import RELATIONS
 from collegium.society.social.users import CATEGORIES, TOPICS, make_users, saying
+from collegium.society.sources import people_of
 from collegium.society.state import Array, State
 
 if TYPE_CHECKING:
@@ -196,9 +197,9 @@ def build_social(options: Options) -> tuple[Model, State]:
         BadInput: An option or a file is not what it must be.
         UnknownName: There is no such recommender.
     """
-    from collegium.society.simulate import population
-
-    people = population(options, ("age",))[0] if options.population else None
+    people = None
+    if options.population:
+        people = people_of(options.population, options.agents, options.seed, ("age",)).people
     count = len(people) if people is not None else options.agents
     state = make_users(count, seed=options.seed, people=people)
     if not 0 <= options.llm_users <= count:
