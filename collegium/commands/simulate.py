@@ -43,7 +43,7 @@ from collegium.society.interaction import (
 from collegium.society.operations import Scheduled, read_interventions
 from collegium.society.output import write_parquet
 from collegium.society.report import Runs, figure, html_report
-from collegium.society.sharded import MOST_SHARDS, simulate_sharded
+from collegium.society.sharded import MOST_SHARDS, check_shards, simulate_sharded
 from collegium.society.simulate import Options, arrange, resume, simulate, start, steps_of
 
 MANY = 200_000
@@ -175,6 +175,8 @@ async def _run(options: Options, plan: _Plan, out_dir: Path, as_json: bool) -> N
             _same_run(options, chosen, folder)
         else:
             society = start(chosen, kernel)
+        if plan.shards > 1:
+            check_shards(society, plan.shards)
         if plan.say and keyboard is not None and not done:
             interventions = interventions + await _confirmed(society, plan.say, keyboard)
         plain = society.branch() if plan.what_if else None

@@ -112,7 +112,7 @@ async def fit_r(
 
 
 def read_series(file: Path) -> list[float]:
-    """Cases by week from a CSV or Parquet file: its column ``cases``, or its only column of numbers.
+    """Cases by week from a CSV or Parquet file: column ``cases``, or the only one of numbers.
 
     Raises:
         BadInput: The file cannot be read, or it is not clear which column is meant.
