@@ -17,6 +17,7 @@ from collegium.society.state import Array, State, Table
 
 if TYPE_CHECKING:
     from collegium.kernel import Kernel
+    from collegium.society.operations import Operation, Undo
     from collegium.society.shards import Shards
 
 StepFunction = Callable[["Society"], "Awaitable[None] | None"]
@@ -154,6 +155,8 @@ class Society:
         self.model, self.state, self.seed, self.kernel, self.t = model, state, seed, kernel, t
         self.parameters = {name: p.check(name, p.value) for name, p in model.parameters.items()}
         self._ids = np.zeros(0, np.int32)
+        # what the schedule carried out, and how to take it back: for whoever directs the run
+        self.carried: list[tuple[Operation, Undo]] = []
         self.curves: dict[str, list[float]] = {k: list(v) for k, v in (curves or {}).items()}
         for name, value in (parameters or {}).items():
             self.set(name, value)
@@ -201,7 +204,7 @@ class Society:
 
     def branch(self) -> Society:
         """The same society once more, to go another way from here with the same random numbers."""
-        return Society(
+        made = Society(
             self.model,
             self.state.copy(),
             seed=self.seed,
@@ -210,6 +213,8 @@ class Society:
             t=self.t,
             curves=self.curves,
         )
+        made.carried = list(self.carried)
+        return made
 
     def digest(self) -> str:
         """A fingerprint of everything that decides how it goes on."""

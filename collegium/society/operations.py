@@ -150,7 +150,7 @@ def unschedule(society: Society, operation: Operation) -> bool:
 def carry_out_due(society: Society) -> None:
     """Carry out what is scheduled for the step that comes next, in the order it was scheduled."""
     for operation in due(society):
-        carry_out(society, operation)
+        society.carried.append((operation, carry_out(society, operation)))
 
 
 def due(society: Society) -> list[Operation]:

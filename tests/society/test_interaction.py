@@ -291,6 +291,25 @@ async def test_a_place_closes_at_its_step_and_opens_when_undone():
     assert not live.undo()
 
 
+async def test_what_was_planned_and_done_is_undone_to_what_it_was():
+    live = Live(covid(1, R=2.0))
+    live.do(Open("school", 0.5))
+    live.plan(1, Set("R", 3.0))
+    live.plan(1, Close("school"))
+    live.plan(2, Inject("outbreak", {"count": 3}))
+    await live.advance(2)
+    assert live.undo()  # it was still waiting
+    assert live.society.parameters["R"] == 3.0
+    assert live.undo()
+    assert live.society.state.layers["school"].factor == 0.5
+    assert live.undo()
+    assert live.society.parameters["R"] == 2.0
+    live.plan(3, Inject("outbreak", {"count": 3}))
+    await live.advance(2)
+    with pytest.raises(BadInput, match="restore a snapshot"):
+        live.undo()
+
+
 async def test_the_difference_of_pairs_needs_two():
     society = await covid().run(2)
     with pytest.raises(BadInput, match="two seeds"):
