@@ -8,7 +8,6 @@ import sys
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from statistics import median
 from time import perf_counter
 
 import msgspec
@@ -19,12 +18,9 @@ from collegium.commands.show import (
     clean,
     console,
     pairs,
-    print_json,
-    print_table,
-    table,
     writable_folder,
 )
-from collegium.commands.society_screen import Screen, sparkline
+from collegium.commands.society_screen import Screen, facts_of, print_summary
 from collegium.commands.weights import fetch_weights
 from collegium.errors import BadInput, missing_extra
 from collegium.kernel import Kernel
@@ -33,7 +29,6 @@ from collegium.society.checkpoint import current, save
 from collegium.society.covid.fit import Fitted, fit_r, read_series
 from collegium.society.engine import Society
 from collegium.society.interaction import (
-    Difference,
     Live,
     Seats,
     Understood,
@@ -179,6 +174,8 @@ async def _run(options: Options, plan: _Plan, out_dir: Path, as_json: bool) -> N
             check_shards(society, plan.shards)
         if plan.say and keyboard is not None and not done:
             interventions = interventions + await _confirmed(society, plan.say, keyboard)
+        if plan.what_if and society.t:
+            raise BadInput("--what-if compares whole runs; leave out --resume.")
         plain = society.branch() if plan.what_if else None
         screen = Screen(chosen, steps, repeats, len(done), quiet=as_json, still=plan.live)
         how = {"options": chosen, "folder": folder, "every": plan.every}
@@ -204,8 +201,6 @@ async def _run(options: Options, plan: _Plan, out_dir: Path, as_json: bool) -> N
                     society, steps, interventions=interventions, on_step=screen.update, **how
                 )
         if plain is not None:
-            if plain.t:
-                raise BadInput("--what-if compares whole runs; leave out --resume.")
             pairs.append((await simulate(plain, steps), society))
         if not society.curves:
             raise BadInput("no step was taken, so there is nothing to report.")
@@ -216,7 +211,7 @@ async def _run(options: Options, plan: _Plan, out_dir: Path, as_json: bool) -> N
     written = write_parquet(last, out_dir)
     names = list(last.curves)
     differences, first = contrast(pairs) if pairs else ((), ())
-    facts = _facts(options, last, steps, repeats, seconds, calls)
+    facts = facts_of(options, last, steps, repeats, seconds, calls)
     if fitted is not None:
         facts["fitted"] = (
             f"R {fitted.r:.3f} to {len(plan.observed)} weeks, error {figure(fitted.error)} cases a "
@@ -238,7 +233,7 @@ async def _run(options: Options, plan: _Plan, out_dir: Path, as_json: bool) -> N
     )
     report = out_dir / "report.html"
     report.write_text(page, encoding="utf-8")
-    _print(options, done, facts, report, differences, as_json)
+    print_summary(options, done, facts, report, differences, as_json)
 
 
 def _kernel(options: Options, seats: Seats | None, keyboard: Keyboard | None) -> Kernel:
@@ -337,81 +332,3 @@ def _number(name: str, text: str) -> float | list[float]:
         raise BadInput(
             f"parameter {name!r} must be a number, or a list such as [3,2.5], not {text!r}."
         ) from None
-
-
-def _facts(
-    options: Options, society: Society, steps: int, repeats: int, seconds: float, calls: int
-) -> dict[str, str]:
-    layers = [layer for layer in society.state.layers.values() if layer.edges]
-    edges = sum(layer.edges for layer in layers)
-    taken = f"{society.t} of {steps}" if society.t < steps else f"{steps}"
-    facts = {
-        "simulator": options.simulator,
-        "agents": f"{len(society.agents):,}",
-        "steps": f"{taken}, each {steps_of(options.simulator)}",
-        "seeds": ", ".join(str(options.seed + i) for i in range(repeats)),
-    }
-    if edges:
-        facts["contacts"] = f"{edges:,} directed edges in {len(layers)} layers"
-    if options.archetypes:
-        tally = society.state.values["archetypes"]
-        facts["archetypes"] = (
-            f"{', '.join(options.archetypes)}: {tally['prompts']} prompts, "
-            f"{tally['dropped']} answers dropped, {tally['empty']} groups empty"
-        )
-    if options.model:
-        facts["model"] = f"{options.model}, {calls:,} calls"
-    if options.scene:
-        facts["scene"] = f"{options.scene}: {len(society.state.tables['happened'])} turns"
-    facts["parameters"] = ", ".join(f"{k} {_shown(v)}" for k, v in society.parameters.items())
-    facts["seconds"] = f"{seconds:.1f}"
-    return facts
-
-
-def _shown(value: float | tuple[float, ...]) -> str:
-    return f"{value:g}" if isinstance(value, float | int) else str(list(value))
-
-
-def _print(
-    options: Options,
-    done: Sequence[Society],
-    facts: dict[str, str],
-    report: Path,
-    differences: Sequence[Difference],
-    as_json: bool,
-) -> None:
-    last = done[-1]
-    if as_json:
-        print_json(
-            {
-                "options": msgspec.to_builtins(options),
-                "facts": facts,
-                "curves": {name: [s.curves[name] for s in done] for name in last.curves},
-                "differences": [msgspec.to_builtins(d) for d in differences],
-                "report": str(report),
-            }
-        )
-        return
-    out = console()
-    shown = table("curve", "", "last", "highest", right=("last", "highest"))
-    for name in last.curves:
-        values = [median(points) for points in zip(*(s.curves[name] for s in done), strict=False)]
-        shown.add_row(
-            name, sparkline(values, 40, len(values)), figure(values[-1]), figure(max(values))
-        )
-    print_table(shown, out)
-    out.print("")
-    if differences:
-        changed = table("with - without", "mean", "95% interval", right=("mean",))
-        for d in differences:
-            changed.add_row(d.curve, figure(d.mean), f"{figure(d.low)} to {figure(d.high)}")
-        print_table(changed, out)
-        out.print("")
-    if len(done) > 1:
-        out.print(f"Medians of {len(done)} seeds.")
-    out.print(f"{facts['agents']} agents, steps: {facts['steps']}, {facts['seconds']} seconds")
-    if "model" in facts:
-        out.print(f"Model: {facts['model']}")
-    if "fitted" in facts:
-        out.print(f"Fitted: {facts['fitted']}")
-    out.print(f"Report: {report}")

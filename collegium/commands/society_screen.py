@@ -1,20 +1,24 @@
-"""How a simulation shows itself while it runs: curves, and what happens in words."""
+"""How a simulation shows itself: curves and words while it runs, a summary at its end."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from pathlib import Path
+from statistics import median
 from time import perf_counter
 from typing import Any
 
+import msgspec
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
-from collegium.commands.show import clean, clock, console, table
+from collegium.commands.show import clean, clock, console, print_json, print_table, table
 from collegium.society.engine import Society
+from collegium.society.interaction import Difference
 from collegium.society.report import figure
-from collegium.society.simulate import Options
+from collegium.society.simulate import Options, steps_of
 
 BARS = "▁▂▃▄▅▆▇█"
 LINES = 10
@@ -101,3 +105,101 @@ def sparkline(values: Sequence[float], width: int, steps: int) -> str:
     low, high = min(0.0, *chosen), max(chosen)
     span = (high - low) or 1.0
     return "".join(BARS[int((v - low) / span * (len(BARS) - 1))] for v in chosen)
+
+
+def facts_of(
+    options: Options, society: Society, steps: int, repeats: int, seconds: float, calls: int
+) -> dict[str, str]:
+    """What a run was, for its summary and its report.
+
+    Args:
+        options: What it was started with.
+        society: As it ended.
+        steps: How many were wanted.
+        repeats: Number of seeds.
+        seconds: How long it took.
+        calls: Calls to a language model.
+    """
+    layers = [layer for layer in society.state.layers.values() if layer.edges]
+    edges = sum(layer.edges for layer in layers)
+    taken = f"{society.t} of {steps}" if society.t < steps else f"{steps}"
+    facts = {
+        "simulator": options.simulator,
+        "agents": f"{len(society.agents):,}",
+        "steps": f"{taken}, each {steps_of(options.simulator)}",
+        "seeds": ", ".join(str(options.seed + i) for i in range(repeats)),
+    }
+    if edges:
+        facts["contacts"] = f"{edges:,} directed edges in {len(layers)} layers"
+    if options.archetypes:
+        tally = society.state.values["archetypes"]
+        facts["archetypes"] = (
+            f"{', '.join(options.archetypes)}: {tally['prompts']} prompts, "
+            f"{tally['dropped']} answers dropped, {tally['empty']} groups empty"
+        )
+    if options.model:
+        facts["model"] = f"{options.model}, {calls:,} calls"
+    if options.scene:
+        facts["scene"] = f"{options.scene}: {len(society.state.tables['happened'])} turns"
+    facts["parameters"] = ", ".join(f"{k} {_shown(v)}" for k, v in society.parameters.items())
+    facts["seconds"] = f"{seconds:.1f}"
+    return facts
+
+
+def _shown(value: float | tuple[float, ...]) -> str:
+    return f"{value:g}" if isinstance(value, float | int) else str(list(value))
+
+
+def print_summary(
+    options: Options,
+    done: Sequence[Society],
+    facts: dict[str, str],
+    report: Path,
+    differences: Sequence[Difference],
+    as_json: bool,
+) -> None:
+    """Print what came of a run.
+
+    Args:
+        options: What it was started with.
+        done: The societies, one per seed.
+        facts: As :func:`facts_of` gives them.
+        report: Where the report lies.
+        differences: What interventions changed.
+        as_json: Print everything as one JSON document.
+    """
+    last = done[-1]
+    if as_json:
+        print_json(
+            {
+                "options": msgspec.to_builtins(options),
+                "facts": facts,
+                "curves": {name: [s.curves[name] for s in done] for name in last.curves},
+                "differences": [msgspec.to_builtins(d) for d in differences],
+                "report": str(report),
+            }
+        )
+        return
+    out = console()
+    shown = table("curve", "", "last", "highest", right=("last", "highest"))
+    for name in last.curves:
+        values = [median(points) for points in zip(*(s.curves[name] for s in done), strict=False)]
+        shown.add_row(
+            name, sparkline(values, 40, len(values)), figure(values[-1]), figure(max(values))
+        )
+    print_table(shown, out)
+    out.print("")
+    if differences:
+        changed = table("with - without", "mean", "95% interval", right=("mean",))
+        for d in differences:
+            changed.add_row(d.curve, figure(d.mean), f"{figure(d.low)} to {figure(d.high)}")
+        print_table(changed, out)
+        out.print("")
+    if len(done) > 1:
+        out.print(f"Medians of {len(done)} seeds.")
+    out.print(f"{facts['agents']} agents, steps: {facts['steps']}, {facts['seconds']} seconds")
+    if "model" in facts:
+        out.print(f"Model: {facts['model']}")
+    if "fitted" in facts:
+        out.print(f"Fitted: {facts['fitted']}")
+    out.print(f"Report: {report}")

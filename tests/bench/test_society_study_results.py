@@ -1,4 +1,4 @@
-"""The measured studies of societies, as they lie in results/society: what the checks ask of them."""
+"""The measured studies of societies, as they lie in results: what the checks ask of them."""
 
 import json
 from pathlib import Path
