@@ -79,6 +79,41 @@ def rumour(folder: Path) -> Rumour:
     return Rumour(bios, tuple(follows), source, tweet.strip("[]'\""), real)
 
 
+class Group(msgspec.Struct, frozen=True):
+    """Users with an opinion to form, and who follows whom among them, by row."""
+
+    personas: tuple[str, ...]
+    follows: tuple[tuple[int, int], ...]
+
+
+def group(folder: Path, users: int) -> Group:
+    """The first users of the group whose opinions drift apart, or do not.
+
+    Args:
+        folder: ``data`` of a checkout of camel-ai/oasis.
+        users: How many.
+
+    Raises:
+        BadInput: The file is missing, is not what it was, or holds fewer users.
+    """
+    file = folder / "twitter_dataset" / "group_polarization" / "197_progressive.csv"
+    try:
+        rows = list(csv.DictReader(io.StringIO(file.read_text(encoding="utf-8"))))
+        if not 2 <= users <= len(rows):
+            raise BadInput(f"between 2 and {len(rows)} users take part, not {users}.")
+        follows = [
+            (i, other)
+            for i, row in enumerate(rows[:users])
+            for other in dict.fromkeys(json.loads(row["following_agentid_list"]))
+            if other < users and other != i
+        ]
+        return Group(tuple(row["user_char"] for row in rows[:users]), tuple(follows))
+    except OSError as error:
+        raise BadInput(_missing(folder, error)) from None
+    except (KeyError, TypeError, ValueError) as error:
+        raise BadInput(f"{file} does not hold what OASIS's data does: {error!r}.") from None
+
+
 def rated(folder: Path) -> tuple[list[Rated], list[str]]:
     """The comments whose first rating was set, and the personas that rate them.
 

@@ -12,6 +12,7 @@ import numpy as np
 from collegium.errors import missing_extra
 from collegium.society.compiled import threads, with_threads
 from collegium.society.engine import Model, Society
+from collegium.society.network import Layer
 from collegium.society.shards import Piece, Shards
 from collegium.society.state import Array, State, Table
 
@@ -34,8 +35,14 @@ class Worker:
     def hold(self, piece: Piece) -> None:
         """Take over a shard."""
         local = msgspec.structs.replace(self._model, columns=())
+        # copies: what comes from another process may not be written to, and loops that are compiled
+        # for what may be written would be compiled once more
         columns = {name: np.array(column) for name, column in piece.columns.items()}
-        state = State({"agent": Table(columns)}, piece.layers)
+        layers = {
+            name: Layer(np.array(layer.starts), np.array(layer.others), layer.factor)
+            for name, layer in piece.layers.items()
+        }
+        state = State({"agent": Table(columns)}, layers)
         self._piece, self._society = piece, Society(local, state, seed=self._seed)
 
     def send(self, plan: Mapping[str, Any]) -> list[Array]:

@@ -13,10 +13,11 @@ from collegium.bench import (
     scene_grounding,
     social_cascade,
     social_herding,
+    social_polarisation,
     society_behaviour,
 )
 from collegium.bench.journal import Journal
-from collegium.bench.oasis_data import rated, rumour
+from collegium.bench.oasis_data import group, rated, rumour
 from collegium.errors import BadInput
 from collegium.models import ScriptedModel
 from collegium.society import Categories, city, contact_layers
@@ -259,6 +260,58 @@ async def test_herding_is_found_where_it_was_planted_and_not_elsewhere(tmp_path,
     assert groups == dict.fromkeys(("up", "control", "down"), 24 if paired else 8)
 
 
+def drifting(together):
+    """Users who advise what they read most of; the alone stay in the middle."""
+
+    def answer(request):
+        text = request.messages[-1].text
+        if request.agent.startswith("opinion-"):
+            bold = "dare it now" in text
+            return json.dumps({"answer": 1 if bold else 5})
+        return json.dumps({"action": "create_post", "target": -1, "text": "She should dare it now"})
+
+    def apart(request):
+        text = request.messages[-1].text
+        if request.agent.startswith("opinion-"):
+            return json.dumps({"answer": 5})
+        return json.dumps({"action": "do_nothing", "target": -1, "text": ""}) if text else ""
+
+    return answer if together else apart
+
+
+@pytest.mark.parametrize("planted", [True, False])
+async def test_polarisation_is_found_where_it_was_planted(tmp_path, planted):
+    file = tmp_path / "twitter_dataset" / "group_polarization" / "197_progressive.csv"
+    file.parent.mkdir(parents=True)
+    rows = [f'{i},"[{(i + 1) % 6}, 1]",persona {i}' for i in range(8)]
+    file.write_text("\n".join([",following_agentid_list,user_char", *rows]))
+    people = group(tmp_path, 6)
+    assert len(people.personas) == 6
+    assert all(a != b < 6 for a, b in people.follows)
+    asked = Counting(drifting(planted))
+    kept = tmp_path / "kept.jsonl"
+
+    async def study(rounds):
+        journal = Journal(kept, {})
+        return await social_polarisation.study(
+            people, asked.model, journal, tmp_path / "states", rounds=rounds, steps=4, seed=7
+        )
+
+    await study(1)  # cut off after a round
+    found = await study(2)
+    whole = await social_polarisation.study(
+        people, asked.model, Journal(None, {}), rounds=2, steps=4, seed=7
+    )
+    assert found == whole
+    together = [r["extremity"] for r in found["rows"] if r["arm"] == "together"]
+    assert together[0] == 0.5
+    assert (together[-1] > 1) == planted
+    # alone, a user reads nothing and remembers what it wrote itself
+    assert found["change"]["alone"]["n"] == 6
+    with pytest.raises(BadInput, match="2 and 8 users"):
+        group(tmp_path, 9)
+
+
 def test_data_that_is_missing_or_does_more_than_hold_numbers_is_refused(tmp_path):
     with pytest.raises(BadInput, match="clone"):
         rumour(tmp_path)
@@ -274,6 +327,7 @@ def test_the_real_data_of_oasis_is_what_it_was():
     data = rumour(OASIS)
     assert (len(data.bios), len(data.follows), data.source) == (111, 85, 32)
     assert [data.real["scale"][t] for t in (10, 30, 60, 95, 149)] == [51, 75, 84, 95, 104]
+    assert len(group(OASIS, 196).personas) == 196
     items, personas = rated(OASIS)
     assert (len(items), len(personas)) == (220, 36)
     groups = [item.group for item in items]

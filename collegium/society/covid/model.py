@@ -175,7 +175,7 @@ def epidemic_shards(isolation: Isolation, epidemic: Epidemic) -> Shards:
         }
 
     def send(part: Society, plan: Mapping[str, Any], ghosts: int) -> tuple[Array, dict[str, Any]]:
-        isolation.draw(part, plan["p"])
+        isolation.draw(part, np.array(plan["p"]))
         today = epidemic.advance(part, ghosts)
         return epidemic.processor.codes()[: len(part.agents)], today
 
