@@ -7,6 +7,7 @@ change nothing at all.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -201,9 +202,13 @@ def check(society: Society, operation: Operation) -> None:
         case Remove():
             if model.leave is None:
                 raise BadInput(f"nobody can leave the {model.name} model while it runs.")
-        case Inject(event):
+        case Inject(event, arguments):
             if event not in model.happenings:
                 raise unknown_name(f"event of {model.name}", event, model.happenings)
+            try:
+                inspect.signature(model.happenings[event]).bind(society, **arguments)
+            except TypeError as error:
+                raise BadInput(f"event {event!r}: {error}.") from None
         case TakeOver(_, actions):
             for action in actions:
                 if action not in model.actions:

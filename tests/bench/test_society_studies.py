@@ -66,6 +66,8 @@ async def test_commands_count_when_operation_arguments_and_step_are_right(tmp_pa
         if command is None:
             return json.dumps({"form": {"do": "unclear", "question": "No.", "at": -1}})
         operation = dict(command.operation)
+        if operation["do"] == "inject":
+            operation = {"do": f"inject {operation['event']}"}
         wrong = command.say in wrong_ones
         if wrong:
             operation = {"do": "remove", "agent": 1}

@@ -399,7 +399,8 @@ async def test_common_random_numbers_find_what_independent_seeds_miss():
     [
         ({"do": "close", "place": "school", "at": 10}, Close("school"), 10),
         ({"do": "set", "parameter": "R", "value": 2.5, "at": -1}, Set("R", 2.5), 0),
-        ({"do": "inject", "event": "outbreak", "at": 3}, Inject("outbreak"), 3),
+        ({"do": "inject outbreak", "at": 3}, Inject("outbreak"), 3),
+        ({"do": "inject outbreak", "count": 40, "at": 3}, Inject("outbreak", {"count": 40}), 3),
     ],
 )
 async def test_a_sentence_becomes_an_operation_and_changes_nothing(said, operation, at):
@@ -422,6 +423,8 @@ async def test_a_sentence_becomes_an_operation_and_changes_nothing(said, operati
         json.dumps({"form": {"do": "remove", "agent": 10**9, "at": 1}}),
         json.dumps({"form": {"do": "close", "place": "school", "at": 10**9}}),
         json.dumps({"form": {"do": "run", "command": "rm -rf", "at": 1}}),
+        json.dumps({"form": {"do": "inject outbreak", "count": "many", "at": 1}}),
+        json.dumps({"form": {"do": "inject fire", "at": 1}}),
         "rm -rf /",
     ],
 )
@@ -430,6 +433,20 @@ async def test_what_is_unclear_or_out_of_range_is_asked_back(said):
     before = society.digest()
     assert isinstance(await understand(society, "do something"), AskBack)
     assert society.digest() == before
+
+
+async def test_a_sentence_fills_in_what_an_event_needs():
+    said = {"do": "inject announce", "text": "Thunder!", "place": "garden", "at": -1}
+    society = begin("scene")
+    society.kernel = Kernel(ScriptedModel(lambda r: json.dumps({"form": said})), seed=1)
+    found = await understand(society, "let it thunder in the garden")
+    assert isinstance(found, Understood)
+    assert found.operation == Inject("announce", {"text": "Thunder!", "place": "garden"})
+    live = Live(society)
+    with pytest.raises(BadInput, match="missing a required argument: 'text'"):
+        live.plan(3, Inject("announce", {"place": "garden"}))
+    live.do(found.operation, how="command")
+    assert society.state.values["scene"]["queue"]["Ann"][-1] == "Thunder!"
 
 
 def test_the_baseline_matches_words():

@@ -462,7 +462,7 @@ def command(tmp_path, monkeypatch):
 def test_the_command_plays_a_scene_and_reports_it(command, tmp_path):
     done = command("scene", "--scene", "evening.toml", "--steps", 3, "--out", "out")
     assert done.exit_code == 0, done.output
-    assert "2. [cellar] rewrite by gm.rewrite@1" in done.output
+    assert "2. [cellar] Ann: act by Ann.act@1\n   rewrite by gm.rewrite@1" in done.output
     page = (tmp_path / "out" / "report.html").read_text()
     assert page.count("<li value=") == 3
     assert "rewrite by gm.rewrite@2" in page and "Noticed by" in page

@@ -224,7 +224,9 @@ def told(society: Society) -> list[str]:
     lines = []
     for line in log_of(society.state, since):
         where = f" [{line['place']}]" if many else ""
-        lines.append(f"{line['turn'] + 1}.{where} {line['event']}")
+        lines.append(f"{line['turn'] + 1}.{where} {line['attempt']}")
+        if line["event"] != line["attempt"]:
+            lines.append(f"   {line['event']}")
     if society.state.values["scene"]["over"] and society.state.values["scene"].get("ended") == (
         society.t - 1
     ):
