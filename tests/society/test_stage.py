@@ -199,6 +199,17 @@ async def test_a_person_plays_a_player_and_hands_back(file):
     assert "Ann attempts: Ann: act of Ann.act@3" in prompts(made)["gm.success@3"]
 
 
+async def test_a_turn_in_which_all_act_has_a_line_for_each(file):
+    file.write_text(FILE.replace("premise", "together = true\npremise", 1))
+    made = await society(file).run(2)
+    lines = log_of(made.state)
+    assert [(line["turn"], line["actor"]) for line in lines] == [
+        (t, n) for t in (0, 1) for n in ("Ann", "Cid", "Bob")
+    ]
+    assert lines[0]["observers"] == ["Ann", "Cid"] and lines[2]["observers"] == ["Bob"]
+    assert made.curves["turns"] == [1, 2]
+
+
 async def test_one_who_left_is_asked_nothing_and_notices_nothing(file):
     made = society(file)
     live = Live(made)

@@ -16,8 +16,8 @@ Paper vs code vs ours
   is bound to the names themselves.
 * The code tells duplicates by a hash that changes with every process. Here texts are compared.
 * Of the code's grounding components there are places, inventories and the pay-off of the pub game;
-  clocks, questionnaires and markets are not here, nor the simultaneous and asynchronous engines. A
-  forum is a society of its own here, see :mod:`collegium.society.scene.inside`.
+  clocks, questionnaires and markets are not here, nor the asynchronous engine. A forum is a society
+  of its own here, see :mod:`collegium.society.scene.inside`.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ from collegium.society.scene.entity import ActionSpec, Answer, Entity
 from collegium.society.scene.ground import Inventory
 from collegium.society.scene.memory import AssociativeMemory
 from collegium.society.scene.player import RECENT, Remembering
+from collegium.society.scene.together import act_together
 
 PAPER = "concordia"
 
@@ -156,6 +157,7 @@ class Scene:
         batched: Whether players with the same news are told in one call.
         closed: Places where nobody can go.
         absent: Players who take no part: they are asked nothing and notice nothing.
+        together: Whether everybody acts in every step, not knowing what the others do.
 
     Raises:
         BadInput: There are no players, or a player has no place.
@@ -174,6 +176,7 @@ class Scene:
         batched: bool = True,
         closed: Collection[str] = (),
         absent: Collection[str] = (),
+        together: bool = False,
     ) -> None:
         if not players:
             raise BadInput("a scene needs players.")
@@ -185,7 +188,7 @@ class Scene:
         self.inventory, self.chain, self.batched = inventory, tuple(chain), batched
         self.queue: dict[str, list[str]] = {n: [premise] if premise else [] for n in players}
         self.known_places = tuple(dict.fromkeys(self.places.values()))
-        self.closed, self.absent = frozenset(closed), frozenset(absent)
+        self.closed, self.absent, self.together = frozenset(closed), frozenset(absent), together
         self.step = 0
         self.log: list[Happened] = []
         self.repaired = 0
@@ -204,18 +207,21 @@ class Scene:
 
     async def advance(self) -> None:
         """Take one step."""
-        if not self.present or await self._page().yes_no("terminate", "Is the scene over?"):
+        if not self.present or await self.page().yes_no("terminate", "Is the scene over?"):
             self.over = True
             return
         self.failed = False
         await self._observe()
+        if self.together:
+            await act_together(self)
+            return
         actor = await self._next()
-        spec = await self._spec(actor)
+        spec = await self.spec_for(actor)
         entity = self.players[actor]
         entity.acting.step = self.step
         attempt = await entity.act(spec)
         await self.own.add([attempt])
-        page = self._page()
+        page = self.page()
         page.statement(f"{actor} attempts: {attempt}")
         event, before = attempt, self.places[actor]
         for rule in self.chain:
@@ -261,14 +267,15 @@ class Scene:
 
     async def _next(self) -> str:
         names = self.present
-        chosen = await self._page().choice("next-acting", "Who acts next?", names)
+        chosen = await self.page().choice("next-acting", "Who acts next?", names)
         if chosen is None:
             self.repaired += 1
             return names[self.step % len(names)]
         return chosen
 
-    async def _spec(self, actor: str) -> ActionSpec:
-        form = await self._page().typed(
+    async def spec_for(self, actor: str) -> ActionSpec:
+        """How a player is asked to act; openly where that cannot be read."""
+        form = await self.page().typed(
             "next-action-spec", f"What is {actor} asked to do, and how?", SpecForm
         )
         if not isinstance(form, Unparsed):
@@ -282,7 +289,8 @@ class Scene:
         self.repaired += 1
         return ActionSpec(OPEN_CALL)
 
-    def _page(self) -> Document:
+    def page(self) -> Document:
+        """A document that begins with what the Game Master remembers."""
         page = Document(self.kernel, "gm", self.step, "game-master")
         page.statement("\n".join(self.own.recent(RECENT)))
         return page

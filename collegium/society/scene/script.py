@@ -85,6 +85,7 @@ class Script(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         formative: Episodes of each player's past that are invented before the scene begins.
         chain: The questions that resolve an attempt, by name and in order.
         batched: Whether players with the same news are told in one call.
+        together: Whether everybody acts in every turn, not knowing what the others do.
         inside: How it goes on inside a society.
     """
 
@@ -96,6 +97,7 @@ class Script(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     formative: int = 0
     chain: tuple[str, ...] = ("success", "effect")
     batched: bool = True
+    together: bool = False
     inside: Inside = Inside()
 
     @property

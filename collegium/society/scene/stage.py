@@ -42,7 +42,7 @@ HAPPENED_COLUMNS = {
     "event": np.int32,
 }
 
-NOTICED_COLUMNS = {"turn": np.int32, "player": np.int32}
+NOTICED_COLUMNS = {"line": np.int32, "player": np.int32}
 
 
 def cast(state: State) -> Table:
@@ -132,6 +132,7 @@ def raised(society: Society, embedder: Embedder) -> Scene:
         inventory=None if kept["held"] is None else Inventory(kept["held"]),
         chain=[RULES[name] for name in script.chain],
         batched=script.batched,
+        together=script.together,
         closed=closed(state),
         absent=absent,
     )
@@ -182,7 +183,8 @@ def _log(society: Society, happened: Happened, place: int) -> None:
     )  # fmt: skip
     said += [happened.attempt, happened.event]
     rows = np.array([names.index(n) for n in happened.observers], np.int32)
-    state.tables["noticed"].append(len(rows), turn=happened.step, player=rows)
+    line = len(state.tables["happened"]) - 1
+    state.tables["noticed"].append(len(rows), line=line, player=rows)
     cast(state)["turns"][actor] += 1
 
 
@@ -202,7 +204,7 @@ def log_of(state: State, since: int = 0) -> list[dict[str, Any]]:
     lines = []
     for row in range(since, len(table)):
         line: dict[str, Any] = {name: table[name][row].item() for name in ("turn", "step")}
-        who = noticed["player"][noticed["turn"] == line["turn"]]
+        who = noticed["player"][noticed["line"] == row]
         line |= {
             "actor": texts["name"][table["actor"][row]],
             "place": texts["stage"][table["place"][row]],
@@ -288,10 +290,10 @@ def measure(society: Society) -> dict[str, float]:
     state = society.state
     table, noticed = state.tables["happened"], state.tables["noticed"]
     last = len(table) - 1
-    heard = int((noticed["turn"] == table["turn"][last]).sum()) if last >= 0 else 0
+    heard = int((noticed["line"] == last).sum()) if last >= 0 else 0
     queue = state.values["scene"]["queue"]
     return {
-        "turns": float(len(table)),
+        "turns": float(state.values["scene"]["turn"]),
         "failed": float(table["failed"].sum(dtype=np.int64)),
         "noticed": float(heard),
         "players who acted": float((cast(state)["turns"] > 0).sum()),
