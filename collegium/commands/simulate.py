@@ -178,7 +178,6 @@ async def _run(options: Options, plan: _Plan, out_dir: Path, as_json: bool) -> N
             raise BadInput("--what-if compares whole runs; leave out --resume.")
         plain = society.branch() if plan.what_if else None
         screen = Screen(chosen, steps, repeats, len(done), quiet=as_json, still=plan.live)
-        how = {"options": chosen, "folder": folder, "every": plan.every}
         with screen:
             if plan.live:
                 assert keyboard is not None
@@ -193,13 +192,14 @@ async def _run(options: Options, plan: _Plan, out_dir: Path, as_json: bool) -> N
             elif plan.shards > 1:
                 async with _cluster(plan.shards):
                     await simulate_sharded(
-                        society, steps, plan.shards, interventions=interventions,
-                        on_step=screen.update, **how,
+                        society, steps, plan.shards, options=chosen, folder=folder,
+                        every=plan.every, interventions=interventions, on_step=screen.update,
                     )  # fmt: skip
             else:
                 await simulate(
-                    society, steps, interventions=interventions, on_step=screen.update, **how
-                )
+                    society, steps, options=chosen, folder=folder, every=plan.every,
+                    interventions=interventions, on_step=screen.update,
+                )  # fmt: skip
         if plain is not None:
             pairs.append((await simulate(plain, steps), society))
         if not society.curves:
@@ -260,7 +260,9 @@ def _same_run(asked: Options, kept: Options, folder: Path) -> None:
     """
     before = msgspec.to_builtins(msgspec.structs.replace(kept, seed=asked.seed))
     now = msgspec.to_builtins(asked)
-    other = [name for name, value in now.items() if before[name] != value]
+    # a run that asked no model may be gone on with at a prompt, which has one at hand
+    spare = {"model"} if not before["model"] else set()
+    other = [name for name, value in now.items() if before[name] != value and name not in spare]
     if other:
         raise BadInput(
             f"{folder} was made with another {', '.join(other)}; resume with the same options, or "

@@ -13,6 +13,7 @@ import numpy as np
 
 from collegium.errors import BadInput
 from collegium.society.engine import Society
+from collegium.society.scene.formative import form
 from collegium.society.scene.ground import Inventory
 from collegium.society.scene.master import RULES, Happened, Scene
 from collegium.society.scene.memory import AssociativeMemory
@@ -249,8 +250,6 @@ class Stage:
 
     async def __call__(self, society: Society) -> None:
         """Take turns until the step, or the scene, is over."""
-        from collegium.society.scene.formative import form
-
         await form(society)
         for _ in range(self.turns):
             if society.state.values["scene"]["over"]:
