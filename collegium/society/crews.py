@@ -135,7 +135,8 @@ def _own(model: Model) -> Model:
         from ray import cloudpickle
     except ImportError:
         raise missing_extra("cluster", "a run in shards") from None
-    return cloudpickle.loads(cloudpickle.dumps(model))
+    pickle: Any = cloudpickle
+    return pickle.loads(pickle.dumps(model))
 
 
 class OverRay:
@@ -159,7 +160,7 @@ class OverRay:
         cpus = int(ray.cluster_resources().get("CPU", 1)) if ray.is_initialized() else 1
         each = max(1, cpus // count)
         made = ray.remote(num_cpus=min(1, cpus / count), scheduling_strategy="SPREAD")(Worker)
-        self._workers = [made.remote(model, seed, each) for _ in range(count)]
+        self._workers: list[Any] = [made.remote(model, seed, each) for _ in range(count)]
 
     async def hold(self, pieces: Sequence[Piece]) -> None:
         """Give every worker its shard."""
