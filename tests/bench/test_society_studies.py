@@ -328,7 +328,8 @@ def test_data_that_is_missing_or_does_more_than_hold_numbers_is_refused(tmp_path
 def test_the_real_data_of_oasis_is_what_it_was():
     data = rumour(OASIS)
     assert (len(data.bios), len(data.follows), data.source) == (111, 85, 32)
-    assert [data.real["scale"][t] for t in (10, 30, 60, 95, 149)] == [51, 75, 84, 95, 104]
+    assert [data.real["scale"][t] for t in (10, 30, 60, 149, -1)] == [51, 75, 84, 95, 104]
+    assert (max(data.real["depth"]), max(data.real["breadth"])) == (2, 101)
     assert len(group(OASIS, 196).personas) == 196
     items, personas = rated(OASIS)
     assert (len(items), len(personas)) == (220, 36)

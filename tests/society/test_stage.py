@@ -489,6 +489,21 @@ def test_the_command_plays_a_scene_and_reports_it(command, tmp_path):
     assert json.loads(short.stdout)["curves"]["turns"] == [[1, 2]]
 
 
+def test_a_scene_is_gone_on_with_at_the_command_line(command, tmp_path):
+    scene = ("scene", "--scene", "evening.toml", "--seed", 3, "--json")
+    whole = command(*scene, "--steps", 5, "--out", "whole")
+    first = command(*scene, "--steps", 2, "--checkpoint", "kept", "--every", 1)
+    (tmp_path / "evening.toml").unlink()  # the checkpoint knows the scene
+    rest = command(*scene, "--steps", 5, "--checkpoint", "kept", "--resume", "--out", "rest")
+    assert first.exit_code == whole.exit_code == 0
+    assert rest.exit_code == 0, rest.output
+    assert json.loads(rest.stdout)["curves"] == json.loads(whole.stdout)["curves"]
+    assert (
+        pl.read_parquet(tmp_path / "rest" / "texts.parquet").rows()
+        == pl.read_parquet(tmp_path / "whole" / "texts.parquet").rows()
+    )
+
+
 def test_a_scene_without_a_file_says_what_is_missing(command):
     done = command("scene")
     assert done.exit_code == 2
