@@ -611,14 +611,17 @@ def doctor(
 @app.command(rich_help_panel=TRY)
 def simulate(
     *,
-    simulator: Annotated[str, typer.Argument(metavar="SIMULATOR", help="covid, social or market.")],
+    simulator: Annotated[
+        str,
+        typer.Argument(metavar="SIMULATOR", help="covid, social, market, scene, or a file."),
+    ],
     agents: Annotated[
         int, typer.Option(metavar="N", help="How many, unless they come from a file.")
     ] = 10_000,
     steps: Annotated[int, typer.Option(metavar="T", help="Steps to take.")] = 60,
     population: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="The agents: CSV or Parquet, one a row, with age."),
+        typer.Option(metavar="FILE", help="The agents, one a row; or marginals; or astoria."),
     ] = None,
     contacts: Annotated[
         Path | None,
@@ -643,6 +646,10 @@ def simulate(
     thinking: Annotated[
         int, typer.Option(metavar="N", help="social: users who think with the model themselves.")
     ] = 0,
+    scene: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Players who talk: alone, or inside a society."),
+    ] = None,
     model: Model = "local",
     settings: Annotated[
         list[str] | None,
@@ -666,6 +673,22 @@ def simulate(
     resume: Annotated[
         bool, typer.Option("--resume", metavar="", help="Go on from the checkpoints.")
     ] = False,
+    live: Annotated[
+        bool, typer.Option("--live", metavar="", help="Steer the run at a prompt.")
+    ] = False,
+    fit: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="covid: fit R to these cases by week.")
+    ] = None,
+    what_if: Annotated[
+        bool,
+        typer.Option("--what-if", metavar="", help="Run without the interventions too; compare."),
+    ] = False,
+    shards: Annotated[
+        int, typer.Option(metavar="N", help="covid: processes that share a run, over Ray.")
+    ] = 1,
+    device: Annotated[
+        str, typer.Option(metavar="NAME", help="covid: compute with torch on cpu, cuda or auto.")
+    ] = "",
     out: Annotated[
         Path, typer.Option(metavar="DIR", help="Where the report and the tables go.")
     ] = Path("simulation"),
@@ -675,6 +698,8 @@ def simulate(
     from collegium.commands.simulate import run_simulation
     from collegium.society.simulate import Options
 
+    if scene is None and Path(simulator).suffix in (".toml", ".json"):
+        scene, simulator = Path(simulator), "scene"
     columns = tuple(filter(None, (c.strip() for c in archetypes.split(","))))
     run_simulation(
         Options(
@@ -689,7 +714,9 @@ def simulate(
             labour=labour,
             recommender=recommender,
             llm_users=thinking,
-            model=model if columns or thinking or say else "",
+            scene=str(scene or ""),
+            device=device,
+            model=model if columns or thinking or say or scene or live else "",
         ),
         steps=steps,
         settings=settings or [],
@@ -700,6 +727,10 @@ def simulate(
         every=every,
         go_on=resume,
         out_dir=out,
+        live=live,
+        shards=shards,
+        what_if=what_if,
+        fit=fit,
         as_json=as_json,
     )
 

@@ -124,7 +124,7 @@ async def run_on_cluster(
     except ImportError:
         raise missing_extra("cluster", "a comparison on a Ray cluster") from None
 
-    async with _connection(ray, address, workers):
+    async with connection(ray, address, workers):
         submit = ray.remote(max_retries=1, scheduling_strategy="SPREAD")(do_job).remote
 
         async def work(entry: Entry, item: Item) -> Outcome:
@@ -210,8 +210,13 @@ def do_job(job: Job) -> Answer:
 
 
 @contextlib.asynccontextmanager
-async def _connection(ray: Any, address: str, workers: int) -> AsyncIterator[None]:
+async def connection(ray: Any, address: str, workers: int) -> AsyncIterator[None]:
     """Be connected to a cluster; a connection that was there before stays.
+
+    Args:
+        ray: The library.
+        address: As :func:`run_on_cluster` takes it.
+        workers: Processors of a cluster that is started here; 1: as many as there are.
 
     Raises:
         BadInput: There is no cluster at the address, or none can be started here.

@@ -19,6 +19,7 @@ import statistics
 import subprocess
 import sys
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -174,7 +175,47 @@ def bandwidth() -> float:
     return best
 
 
-PARTS = {"epidemic": epidemic, "platform": platform}
+def scene(players: int, steps: int) -> dict[str, Any]:
+    """Calls and seconds of an action in a Game Master's scene, with a model that takes no time."""
+    from collegium.kernel import Kernel
+    from collegium.models import ScriptedModel, open_embedder
+    from collegium.society.scene import AssociativeMemory, Scene, player
+
+    def answer(request: Any) -> str:
+        question = request.agent.partition(".")[2].partition("@")[0]
+        if question == "next-acting":
+            names = request.schema["properties"]["answer"]["enum"]
+            return json.dumps({"answer": names[int(request.agent.partition("@")[2]) % len(names)]})
+        if question == "next-action-spec":
+            return json.dumps({"call": "What does {name} do?"})
+        if question in ("terminate", "success"):
+            return json.dumps({"answer": "no" if question == "terminate" else "yes"})
+        return f"{question} of {request.agent}"
+
+    kernel, embedder = Kernel(ScriptedModel(answer), seed=SEED), open_embedder("hash")
+    names = [f"P{i}" for i in range(players)]
+    made = Scene(
+        kernel,
+        {n: player(n, kernel, AssociativeMemory(embedder)) for n in names},
+        AssociativeMemory(embedder, distinct=False),
+        premise="A town meets in its hall.",
+    )
+    begin = perf_counter()
+    asyncio.run(made.run(players))  # one round
+    seconds = (perf_counter() - begin) / len(made.log)
+    return {"seconds": [seconds], "calls": kernel.meter.calls / len(made.log)}
+
+
+def brooklyn(size: int, steps: int) -> dict[str, Any]:
+    """Seconds to read the 2.7 million people of Brooklyn from the installation of agent-torch."""
+    from collegium.society.covid import packaged
+
+    begin = perf_counter()
+    people = packaged.brooklyn().people
+    return {"seconds": [perf_counter() - begin], "people": len(people)}
+
+
+PARTS = {"epidemic": epidemic, "platform": platform, "scene": scene, "brooklyn": brooklyn}
 
 
 def part(name: str, size: int, steps: int) -> dict[str, Any]:
@@ -251,6 +292,17 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
         Row(f"collegium: {name}", max(options.users), round(value), "per second")
         for name, value in acts.items()
     ]
+    for players in options.players:
+        made = part("scene", players, 1)
+        rows.append(Row(MASTER, players, round(made["calls"], 2), "calls per action"))
+        rows.append(Row(MASTER, players, round(1000 * made["seconds"][0], 3), "ms per action"))
+    if find_spec("agent_torch") is not None and options.brooklyn:
+        made = part("brooklyn", 0, 1)
+        rows.append(
+            Row(
+                BROOKLYN, made["people"], round(made["seconds"][0], 3), "s", made["memory"] // 10**6
+            )
+        )
     if options.oasis:
         for users in options.their_users:
             made = other(options.oasis, society_oasis, users, FOLLOWS)
@@ -284,6 +336,8 @@ EPIDEMIC = f"collegium: epidemic, {CONTACTS} contacts each"
 THEIR_EPIDEMIC = "agent-torch: epidemic, its dense network replaced"
 PLATFORM = f"collegium: platform, {FOLLOWS} follows each, 1% awake"
 MAKE = "collegium: users and follows made"
+MASTER = "collegium: Game Master, one round, all in one place"
+BROOKLYN = "collegium: Brooklyn read from agent-torch's package"
 THEIR_PLATFORM = "camel-oasis: platform, random recommender"
 
 
@@ -292,6 +346,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--agents", type=int, nargs="+", default=[100_000, 1_000_000, 8_400_000])
     parser.add_argument("--users", type=int, nargs="+", default=[10_000, 100_000, 1_000_000])
+    parser.add_argument("--players", type=int, nargs="*", default=[2, 10, 50])
+    parser.add_argument("--no-brooklyn", dest="brooklyn", action="store_false")
     parser.add_argument("--steps", type=int, default=10)
     parser.add_argument("--against", type=int, default=1_000_000, help="agents of agent-torch")
     parser.add_argument("--their-steps", type=int, default=3)

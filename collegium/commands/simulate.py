@@ -3,47 +3,50 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from statistics import median
 from time import perf_counter
-from typing import Any
 
 import msgspec
-from rich.console import Console, Group, RenderableType
-from rich.live import Live
-from rich.text import Text
 
-from collegium.commands.permission import typed_line
+from collegium.commands.direct import Desk
+from collegium.commands.keyboard import Keyboard
 from collegium.commands.show import (
-    clock,
+    clean,
     console,
     pairs,
-    print_json,
-    print_table,
-    table,
     writable_folder,
 )
+from collegium.commands.society_screen import Screen, facts_of, print_summary
 from collegium.commands.weights import fetch_weights
-from collegium.errors import BadInput
+from collegium.errors import BadInput, missing_extra
 from collegium.kernel import Kernel
 from collegium.models import open_model
-from collegium.society.checkpoint import current
+from collegium.society.checkpoint import current, save
+from collegium.society.covid.fit import Fitted, fit_r, read_series
 from collegium.society.engine import Society
+from collegium.society.interaction import (
+    Live,
+    Seats,
+    Understood,
+    contrast,
+    understand,
+)
 from collegium.society.operations import Scheduled, read_interventions
 from collegium.society.output import write_parquet
 from collegium.society.report import Runs, figure, html_report
-from collegium.society.simulate import Options, resume, simulate, start, steps_of
-
-BARS = "▁▂▃▄▅▆▇█"
-LINES = 10
-"""Lines of progress where no terminal shows the curves; of several seeds each gets one."""
+from collegium.society.sharded import MOST_SHARDS, check_shards, simulate_sharded
+from collegium.society.simulate import Options, arrange, resume, simulate, start, steps_of
 
 MANY = 200_000
 """From this many agents on, one seed is run unless more are asked for."""
 
 REPEATS = 5
+
+FIT_SEEDS = 3
 
 
 def run_simulation(
@@ -58,6 +61,10 @@ def run_simulation(
     every: int,
     go_on: bool,
     out_dir: Path,
+    live: bool,
+    shards: int,
+    what_if: bool,
+    fit: Path | None,
     as_json: bool,
 ) -> None:
     """Run a simulator and write its report.
@@ -73,6 +80,10 @@ def run_simulation(
         every: Steps between checkpoints.
         go_on: Go on from the checkpoints.
         out_dir: Where report and tables go.
+        live: Steer the run at a prompt.
+        shards: Processes that share a run; 1: this one alone.
+        what_if: Run every seed without the interventions too, and compare.
+        fit: File with cases by week, to which R is fitted before the run.
         as_json: Print the figures as JSON.
 
     Raises:
@@ -87,68 +98,128 @@ def run_simulation(
     options.check()
     writable_folder(out_dir)
     interventions = read_interventions(intervene) if intervene else []
-    thinks = bool(options.archetypes or options.llm_users or say)
+    thinks = bool(options.archetypes or options.llm_users or options.scene or say)
     if thinks:
         fetch_weights([options.model])
     if repeats is None:
-        alone = thinks or options.agents >= MANY or options.population
+        alone = thinks or live or shards > 1 or options.agents >= MANY or options.population
         repeats = 1 if alone else REPEATS
     if repeats < 1:
         raise BadInput(f"at least one seed is run, not {repeats}.")
-    asyncio.run(
-        _run(
-            options, steps, interventions, say, repeats, checkpoint, every, go_on, out_dir, as_json
-        )
+    if live and (repeats > 1 or as_json or shards > 1):
+        raise BadInput("--live steers one run: leave out --repeats, --shards and --json.")
+    if what_if:
+        if not interventions and not say:
+            raise BadInput("--what-if compares with and without interventions; give --intervene.")
+        if repeats < 2 or live:
+            raise BadInput("--what-if needs two seeds or more, --repeats K, and no --live.")
+    observed = read_series(fit) if fit else []
+    if observed and (options.simulator != "covid" or "R" in values):
+        raise BadInput("--fit finds R of covid; leave out --set R=... and other simulators.")
+    if not 1 <= shards <= MOST_SHARDS:
+        raise BadInput(f"a run is shared by 1 to {MOST_SHARDS} processes, not {shards}.")
+    plan = _Plan(
+        steps=steps,
+        interventions=interventions,
+        say=say,
+        repeats=repeats,
+        checkpoint=checkpoint,
+        every=every,
+        go_on=go_on,
+        live=live,
+        shards=shards,
+        what_if=what_if,
+        observed=observed,
     )
+    asyncio.run(_run(options, plan, out_dir, as_json))
 
 
-async def _run(
-    options: Options,
-    steps: int,
-    interventions: list[Scheduled],
-    say: list[str],
-    repeats: int,
-    checkpoint: Path | None,
-    every: int,
-    go_on: bool,
-    out_dir: Path,
-    as_json: bool,
-) -> None:
+class _Plan(msgspec.Struct, kw_only=True):
+    """How a simulator is run."""
+
+    steps: int
+    interventions: list[Scheduled]
+    say: list[str]
+    repeats: int
+    checkpoint: Path | None
+    every: int
+    go_on: bool
+    live: bool
+    shards: int
+    what_if: bool
+    observed: list[float]
+
+
+async def _run(options: Options, plan: _Plan, out_dir: Path, as_json: bool) -> None:
     begin = perf_counter()
+    keyboard = Keyboard(sys.stdin.fileno()) if plan.say or plan.live else None
     done: list[Society] = []
+    pairs: list[tuple[Society, Society]] = []
     calls = 0
+    interventions, repeats, steps = plan.interventions, plan.repeats, plan.steps
+    fitted = await _fitted(options, plan.observed) if plan.observed else None
+    if fitted is not None:
+        options = msgspec.structs.replace(options, parameters={**options.parameters, "R": fitted.r})
     for seed in range(options.seed, options.seed + repeats):
         chosen = msgspec.structs.replace(options, seed=seed)
-        folder = checkpoint / f"seed-{seed}" if checkpoint else None
-        kernel = _kernel(chosen) if chosen.model else None
-        if go_on and folder is not None and current(folder) is not None:
+        folder = plan.checkpoint / f"seed-{seed}" if plan.checkpoint else None
+        seats = Seats() if plan.live else None
+        kernel = _kernel(chosen, seats, keyboard) if chosen.model else None
+        if plan.go_on and folder is not None and current(folder) is not None:
             society, chosen = resume(folder, kernel)
             _same_run(options, chosen, folder)
         else:
             society = start(chosen, kernel)
-        if say and not done:
-            interventions = interventions + await _confirmed(society, say)
-        screen = Screen(chosen, steps, repeats, len(done), quiet=as_json)
+        if plan.shards > 1:
+            check_shards(society, plan.shards)
+        if plan.say and keyboard is not None and not done:
+            interventions = interventions + await _confirmed(society, plan.say, keyboard)
+        if plan.what_if and society.t:
+            raise BadInput("--what-if compares whole runs; leave out --resume.")
+        plain = society.branch() if plan.what_if else None
+        screen = Screen(chosen, steps, repeats, len(done), quiet=as_json, still=plan.live)
         with screen:
-            await simulate(
-                society,
-                steps,
-                options=chosen,
-                folder=folder,
-                every=every,
-                interventions=interventions,
-                on_step=screen.update,
-            )
+            if plan.live:
+                assert keyboard is not None
+                arrange(society, interventions)
+                held = Live(society, seats)
+                desk = Desk(held, steps, keyboard, console(sys.stderr), screen.update)
+                await desk.serve()
+                society = desk.live.society
+                interventions = interventions + desk.interventions()
+                if folder is not None:
+                    save(society, folder, msgspec.to_builtins(chosen))
+            elif plan.shards > 1:
+                async with _cluster(plan.shards):
+                    await simulate_sharded(
+                        society, steps, plan.shards, options=chosen, folder=folder,
+                        every=plan.every, interventions=interventions, on_step=screen.update,
+                    )  # fmt: skip
+            else:
+                await simulate(
+                    society, steps, options=chosen, folder=folder, every=plan.every,
+                    interventions=interventions, on_step=screen.update,
+                )  # fmt: skip
+        if plain is not None:
+            pairs.append((await simulate(plain, steps), society))
+        if not society.curves:
+            raise BadInput("no step was taken, so there is nothing to report.")
         done.append(society)
         calls += kernel.meter.calls if kernel else 0
     seconds = perf_counter() - begin
     last = done[-1]
     written = write_parquet(last, out_dir)
     names = list(last.curves)
-    facts = _facts(options, last, steps, repeats, seconds, calls)
+    differences, first = contrast(pairs) if pairs else ((), ())
+    facts = facts_of(options, last, steps, repeats, seconds, calls)
+    if fitted is not None:
+        facts["fitted"] = (
+            f"R {fitted.r:.3f} to {len(plan.observed)} weeks, error {figure(fitted.error)} cases a "
+            f"week, {len(fitted.trials)} trials"
+        )
     page = html_report(
         Runs(
-            title=f"{options.simulator}: {len(last.agents):,} agents, {steps} steps",
+            title=f"{options.simulator}: {len(last.agents):,} agents, {last.t} steps",
             facts=facts,
             curves={name: [s.curves[name] for s in done] for name in names},
             seeds=[s.seed for s in done],
@@ -156,15 +227,29 @@ async def _run(
             interventions=interventions,
             society=last,
             files=[f.name for f in written],
+            differences=differences,
+            first=first,
         )
     )
     report = out_dir / "report.html"
     report.write_text(page, encoding="utf-8")
-    _print(options, done, facts, report, as_json)
+    print_summary(options, done, facts, report, differences, as_json)
 
 
-def _kernel(options: Options) -> Kernel:
-    return Kernel(open_model(options.model, exact=True), seed=options.seed)
+def _kernel(options: Options, seats: Seats | None, keyboard: Keyboard | None) -> Kernel:
+    """What carries the questions to the model, and in live runs those to the person."""
+    model = open_model(options.model, exact=True)
+    if seats is None or keyboard is None:
+        return Kernel(model, seed=options.seed)
+    out = console(sys.stderr)
+
+    async def human(question: str) -> str:
+        out.print(f"{clean(question)}\nYou: ", end="", soft_wrap=True)
+        return await keyboard.line() or ""
+
+    kernel = Kernel(model, seed=options.seed, interceptors=[seats], human=human)
+    seats.bind(kernel)
+    return kernel
 
 
 def _same_run(asked: Options, kept: Options, folder: Path) -> None:
@@ -175,7 +260,9 @@ def _same_run(asked: Options, kept: Options, folder: Path) -> None:
     """
     before = msgspec.to_builtins(msgspec.structs.replace(kept, seed=asked.seed))
     now = msgspec.to_builtins(asked)
-    other = [name for name, value in now.items() if before[name] != value]
+    # a run that asked no model may be gone on with at a prompt, which has one at hand
+    spare = {"model"} if not before["model"] else set()
+    other = [name for name, value in now.items() if before[name] != value and name not in spare]
     if other:
         raise BadInput(
             f"{folder} was made with another {', '.join(other)}; resume with the same options, or "
@@ -183,10 +270,43 @@ def _same_run(asked: Options, kept: Options, folder: Path) -> None:
         )
 
 
-async def _confirmed(society: Society, sentences: Sequence[str]) -> list[Scheduled]:
-    """What was said in plain language, understood and agreed to."""
-    from collegium.society.interaction.commands import Understood, understand
+async def _fitted(options: Options, observed: Sequence[float]) -> Fitted:
+    """R, fitted to cases by week over the first seeds of the run."""
+    err = console(sys.stderr)
 
+    def begin(seed: int, r: float) -> Society:
+        chosen = msgspec.structs.replace(
+            options, seed=seed, parameters={**options.parameters, "R": r}
+        )
+        return start(chosen, _kernel(chosen, None, None) if chosen.model else None)
+
+    def tried(r: float, error: float) -> None:
+        err.print(f"fitting: R {r:.3f}, error {figure(error)} cases a week")
+
+    seeds = range(options.seed, options.seed + FIT_SEEDS)
+    return await fit_r(begin, observed, seeds=seeds, on_trial=tried)
+
+
+def _cluster(shards: int) -> AbstractAsyncContextManager[None]:
+    """A Ray cluster: the one that ``RAY_ADDRESS`` names or that runs here, or a new one.
+
+    Raises:
+        MissingExtra: Ray is not installed.
+    """
+    os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", ".")
+    try:
+        import ray
+    except ImportError:
+        raise missing_extra("cluster", "a run in shards over Ray") from None
+    from collegium.bench.cluster import connection
+
+    return connection(ray, "auto", shards)
+
+
+async def _confirmed(
+    society: Society, sentences: Sequence[str], keyboard: Keyboard
+) -> list[Scheduled]:
+    """What was said in plain language, understood and agreed to."""
     err = console(sys.stderr)
     agreed = []
     for sentence in sentences:
@@ -194,7 +314,7 @@ async def _confirmed(society: Society, sentences: Sequence[str]) -> list[Schedul
         if not isinstance(found, Understood):
             raise BadInput(f"{sentence!r} is not clear: {found.question}")
         err.print(f"Understood: {found.preview}\nDo it? [y/N] ", end="")
-        answer = await typed_line(sys.stdin.fileno())
+        answer = await keyboard.line() or ""
         if answer.strip().casefold() not in ("y", "yes"):
             err.print("Left out.")
             continue
@@ -214,130 +334,3 @@ def _number(name: str, text: str) -> float | list[float]:
         raise BadInput(
             f"parameter {name!r} must be a number, or a list such as [3,2.5], not {text!r}."
         ) from None
-
-
-class Screen:
-    """Shows how a run goes: curves on a terminal, now and then a line elsewhere.
-
-    Args:
-        options: Of the run.
-        steps: How many it takes.
-        repeats: Number of seeds.
-        number: Which of them this is.
-        quiet: Show nothing.
-    """
-
-    def __init__(
-        self, options: Options, steps: int, repeats: int, number: int, *, quiet: bool
-    ) -> None:
-        self._options, self._steps, self._quiet = options, steps, quiet
-        self._lines = 1 if repeats > 1 else LINES
-        self._seed = f" · seed {number + 1} of {repeats}" if repeats > 1 else ""
-        self._out: Console = console(sys.stderr)
-        self._began = perf_counter()
-        self._live = Live(console=self._out, refresh_per_second=8, transient=True)
-        self._moving = self._out.is_terminal and not quiet
-
-    def __enter__(self) -> Screen:
-        if self._moving:
-            self._live.__enter__()
-        return self
-
-    def __exit__(self, *problem: Any) -> None:
-        if self._moving:
-            self._live.__exit__(*problem)
-
-    def update(self, society: Society) -> None:
-        """Show a step that was taken."""
-        if self._quiet:
-            return
-        if self._moving:
-            self._live.update(self._picture(society))
-        elif society.t * self._lines // self._steps > (society.t - 1) * self._lines // self._steps:
-            points = ", ".join(f"{k} {figure(v[-1])}" for k, v in list(society.curves.items())[:6])
-            self._out.print(f"step {society.t} of {self._steps}{self._seed}: {points}")
-
-    def _picture(self, society: Society) -> RenderableType:
-        taken = perf_counter() - self._began
-        head = Text(f"{self._options.simulator} · step {society.t} of {self._steps}{self._seed}")
-        head.append(f" · {clock(taken)}", style="dim")
-        width = max(20, min(80, self._out.width - 34))
-        rows = table("curve", " ", "now", right=("now",))
-        for name, values in society.curves.items():
-            rows.add_row(name, sparkline(values, width, self._steps), figure(values[-1]))
-        return Group(head, rows)
-
-
-def sparkline(values: Sequence[float], width: int, steps: int) -> str:
-    """A curve in one line of blocks, as wide as it has come.
-
-    Args:
-        values: What to draw.
-        width: Characters of a whole run.
-        steps: Steps of a whole run.
-    """
-    columns = max(1, min(width, width * len(values) // max(1, steps)))
-    chosen = [values[(i + 1) * len(values) // columns - 1] for i in range(columns)]
-    low, high = min(0.0, *chosen), max(chosen)
-    span = (high - low) or 1.0
-    return "".join(BARS[int((v - low) / span * (len(BARS) - 1))] for v in chosen)
-
-
-def _facts(
-    options: Options, society: Society, steps: int, repeats: int, seconds: float, calls: int
-) -> dict[str, str]:
-    edges = sum(layer.edges for layer in society.state.layers.values())
-    facts = {
-        "simulator": options.simulator,
-        "agents": f"{len(society.agents):,}",
-        "steps": f"{steps}, each {steps_of(options.simulator)}",
-        "seeds": ", ".join(str(options.seed + i) for i in range(repeats)),
-    }
-    if edges:
-        facts["contacts"] = f"{edges:,} directed edges in {len(society.state.layers)} layers"
-    if options.archetypes:
-        tally = society.state.values["archetypes"]
-        facts["archetypes"] = (
-            f"{', '.join(options.archetypes)}: {tally['prompts']} prompts, "
-            f"{tally['dropped']} answers dropped, {tally['empty']} groups empty"
-        )
-    if options.model:
-        facts["model"] = f"{options.model}, {calls:,} calls"
-    facts["parameters"] = ", ".join(f"{k} {_shown(v)}" for k, v in society.parameters.items())
-    facts["seconds"] = f"{seconds:.1f}"
-    return facts
-
-
-def _shown(value: float | tuple[float, ...]) -> str:
-    return f"{value:g}" if isinstance(value, float | int) else str(list(value))
-
-
-def _print(
-    options: Options, done: Sequence[Society], facts: dict[str, str], report: Path, as_json: bool
-) -> None:
-    last = done[-1]
-    if as_json:
-        print_json(
-            {
-                "options": msgspec.to_builtins(options),
-                "facts": facts,
-                "curves": {name: [s.curves[name] for s in done] for name in last.curves},
-                "report": str(report),
-            }
-        )
-        return
-    out = console()
-    shown = table("curve", "", "last", "highest", right=("last", "highest"))
-    for name in last.curves:
-        values = [median(points) for points in zip(*(s.curves[name] for s in done), strict=True)]
-        shown.add_row(
-            name, sparkline(values, 40, len(values)), figure(values[-1]), figure(max(values))
-        )
-    print_table(shown, out)
-    out.print("")
-    if len(done) > 1:
-        out.print(f"Medians of {len(done)} seeds.")
-    out.print(f"{facts['agents']} agents, steps: {facts['steps']}, {facts['seconds']} seconds")
-    if "model" in facts:
-        out.print(f"Model: {facts['model']}")
-    out.print(f"Report: {report}")

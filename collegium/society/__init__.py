@@ -21,6 +21,7 @@ from collegium.society.operations import (
 )
 from collegium.society.output import write_parquet
 from collegium.society.population import Categories, city, fit, read_population, synthesise
+from collegium.society.shards import Shards
 from collegium.society.state import State, Table
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "Operation",
     "Parameter",
     "Scheduled",
+    "Shards",
     "Society",
     "State",
     "Table",

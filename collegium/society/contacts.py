@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from collegium.society.chance import generator
@@ -13,6 +15,9 @@ SCHOOL_AGES, WORK_AGES = (0,), (1, 2, 3, 4)
 
 CLASS_SIZE, COMPANY_SIZE = 25, 40
 
+FACTORS = {"household": 2.0, "school": 1.0, "work": 1.0, "random": 0.25}
+"""B of each layer."""
+
 
 def contact_layers(
     people: Table,
@@ -21,7 +26,7 @@ def contact_layers(
     school: int = 6,
     work: int = 6,
     random: int = 2,
-    factors: tuple[float, float, float, float] = (2.0, 1.0, 1.0, 0.25),
+    factors: Mapping[str, float] = FACTORS,
 ) -> dict[str, Layer]:
     """The layers of a city: everyone lives, most go to school or work, all meet strangers.
 
@@ -34,7 +39,7 @@ def contact_layers(
         school: Contacts at school; even.
         work: Contacts at work; even.
         random: Contacts with strangers; even.
-        factors: B of household, school, work and random contacts.
+        factors: B by layer.
 
     Returns:
         "household", "school", "work" and "random".
@@ -44,22 +49,23 @@ def contact_layers(
     """
     age, area = people["age"], people["area"]
     at_school, at_work = np.isin(age, SCHOOL_AGES), np.isin(age, WORK_AGES)
-    home, learn, earn, meet = factors
     return {
-        "household": cliques(people["household"], factor=home),
+        "household": cliques(people["household"], factor=factors["household"]),
         "school": group_rings(
             groups(area, at_school, CLASS_SIZE, generator(seed, "classes")),
             school,
             generator(seed, "school"),
-            factor=learn,
+            factor=factors["school"],
         ),
         "work": group_rings(
             groups(area, at_work, COMPANY_SIZE, generator(seed, "companies")),
             work,
             generator(seed, "work"),
-            factor=earn,
+            factor=factors["work"],
         ),
-        "random": shuffled_rings(len(people), random, generator(seed, "random"), factor=meet),
+        "random": shuffled_rings(
+            len(people), random, generator(seed, "random"), factor=factors["random"]
+        ),
     }
 
 

@@ -12,10 +12,13 @@ import numpy as np
 from collegium.errors import BadInput, unknown_name
 from collegium.kernel.agent import Agent
 from collegium.society.chance import key_of, uniforms
+from collegium.society.network import index_type
 from collegium.society.state import Array, State, Table
 
 if TYPE_CHECKING:
     from collegium.kernel import Kernel
+    from collegium.society.operations import Operation, Undo
+    from collegium.society.shards import Shards
 
 StepFunction = Callable[["Society"], "Awaitable[None] | None"]
 """One part of a step: reads and changes the state; a coroutine where it asks a language model."""
@@ -84,6 +87,16 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
         newcomers: Gives agents that join during a run the columns they lack; None: nobody joins.
         leave: Takes an agent out of the society; None: nobody leaves.
         describe: Who an agent is, in words, for interviews.
+        over: Whether a run has come to its end by itself; None: it never does.
+        told: What happened in the step just taken, line by line, for those who watch.
+        seat: Makes ready for a person to answer in the place of an agent that thinks (or, with
+            False, for the model to do so again), and names the agent of the kernel whose calls the
+            person answers; None: people set the columns of ``actions``.
+        news: What an agent knows of the society now, in words, for a scene that it plays in.
+        voice: Says something in public in an agent's name; None: there is no public.
+        questions: By column of actions a question to be answered yes or no that decides it, with
+            {name} for the agent.
+        shards: How a step is shared by several processes; None: it is not.
     """
 
     name: str
@@ -96,6 +109,13 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     newcomers: Callable[[Society, slice], None] | None = None
     leave: Callable[[Society, int], None] | None = None
     describe: Callable[[Society, int], str] | None = None
+    over: Callable[[Society], bool] | None = None
+    told: Callable[[Society], Sequence[str]] | None = None
+    seat: Callable[[Society, int, bool], str] | None = None
+    news: Callable[[Society, int], str] | None = None
+    voice: Callable[[Society, int, str], None] | None = None
+    questions: Mapping[str, str] = {}
+    shards: Shards | None = None
 
 
 class Society:
@@ -134,6 +154,9 @@ class Society:
             )
         self.model, self.state, self.seed, self.kernel, self.t = model, state, seed, kernel, t
         self.parameters = {name: p.check(name, p.value) for name, p in model.parameters.items()}
+        self._ids = np.zeros(0, np.int32)
+        # what the schedule carried out, and how to take it back: for whoever directs the run
+        self.carried: list[tuple[Operation, Undo]] = []
         self.curves: dict[str, list[float]] = {k: list(v) for k, v in (curves or {}).items()}
         for name, value in (parameters or {}).items():
             self.set(name, value)
@@ -181,7 +204,7 @@ class Society:
 
     def branch(self) -> Society:
         """The same society once more, to go another way from here with the same random numbers."""
-        return Society(
+        made = Society(
             self.model,
             self.state.copy(),
             seed=self.seed,
@@ -190,6 +213,8 @@ class Society:
             t=self.t,
             curves=self.curves,
         )
+        made.carried = list(self.carried)
+        return made
 
     def digest(self) -> str:
         """A fingerprint of everything that decides how it goes on."""
@@ -222,20 +247,38 @@ class Society:
             raise unknown_name(f"parameter of {self.model.name}", name, self.model.parameters)
         self.parameters[name] = self.model.parameters[name].check(name, value)
 
+    @property
+    def ids(self) -> Array:
+        """The number of each agent in the whole society, to which its random numbers belong."""
+        if "id" in self.agents:  # a shard holds some of the agents
+            return self.agents["id"]
+        if len(self._ids) != len(self.agents):
+            self._ids = np.arange(len(self.agents), dtype=index_type(len(self.agents)))
+        return self._ids
+
     def key(self, purpose: str) -> Array:
         """The key with which kernels draw for a purpose (see :mod:`collegium.society.chance`)."""
         return key_of(self.seed, purpose)
 
     def uniforms(self, purpose: str, agents: int | Array | None = None, number: int = 0) -> Array:
         """Numbers in [0, 1) of this step, one per agent (all agents if not told which)."""
-        who = len(self.agents) if agents is None else agents
+        if agents is not None:
+            who = agents
+        else:
+            who = self.ids if "id" in self.agents else len(self.agents)
         return uniforms(self.seed, purpose, self.t, who, number)
 
     def overrule(self, column: str, values: Array) -> None:
-        """Put what people decided who hold an agent in the place of what the model decided."""
-        for agent, actions in self.state.values.get("held", {}).items():
-            if column in actions:
-                values[int(agent)] = actions[column]
+        """Put what was decided for single agents in the place of what the model decided.
+
+        First what agents decided in a scene, then what people decided who hold an agent.
+        """
+        ids = self.ids
+        for source in ("decided", "held"):
+            for agent, actions in self.state.values.get(source, {}).items():
+                place = int(np.searchsorted(ids, int(agent)))
+                if column in actions and place < len(ids) and ids[place] == int(agent):
+                    values[place] = actions[column]
 
     def note(self, kind: str, agents: Array, other: Any = -1, value: Any = 0.0) -> None:
         """Write events of one kind into the log.

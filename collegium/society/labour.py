@@ -211,7 +211,35 @@ def market_model(archetypes: Archetypes | None = None) -> Model:
         happenings={"lose-jobs": lose_jobs},
         newcomers=newcomers,
         leave=leave,
+        describe=describe,
+        news=news,
+        questions=QUESTIONS,
     )
+
+
+QUESTIONS = {"works": "Is {name} willing to go to work for now?"}
+"""What agents who meet in a scene are asked."""
+
+
+def news(society: Society, agent: int) -> str:
+    """How the labour market stands."""
+    economy = society.state.values.get("economy", {})
+    rate = 100 * economy.get("unemployment", 0.05)
+    wage = economy.get("wage", FIRST_WAGE)
+    return f"{rate:.0f}% of people are unemployed, and work is paid {wage:.0f} dollars a month."
+
+
+def describe(society: Society, agent: int) -> str:
+    """Who someone is and what they do, in words."""
+    agents = society.agents
+    work = "has work" if agents["employed"][agent] else "has no work"
+    wants = "wants to work" if agents["works"][agent] else "does not want to work"
+    names = society.state.values.get("categories", {})
+    age = int(agents["age"][agent])
+    known = names.get("age", [])
+    aged = known[age] if age < len(known) else str(age)
+    savings = f"savings {agents['savings'][agent]:.0f} dollars"
+    return f"Person {agent} (age group {aged}), {work}, {wants}, {savings}."
 
 
 def market_state(people: Table) -> State:

@@ -7,13 +7,16 @@ change nothing at all.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+import numpy as np
 
 from collegium.errors import BadInput, unknown_name
+from collegium.society.network import extended
 
 if TYPE_CHECKING:
     from collegium.society.engine import Society
@@ -147,10 +150,18 @@ def unschedule(society: Society, operation: Operation) -> bool:
 
 def carry_out_due(society: Society) -> None:
     """Carry out what is scheduled for the step that comes next, in the order it was scheduled."""
+    for operation in due(society):
+        society.carried.append((operation, carry_out(society, operation)))
+
+
+def due(society: Society) -> list[Operation]:
+    """Take off the schedule what is to happen before the step that comes next, in order."""
     waiting = society.state.values.get("schedule", [])
+    found = []
     for entry in [e for e in waiting if e["at"] == society.t]:
         waiting.remove(entry)
-        carry_out(society, msgspec.convert(entry["operation"], Operation))
+        found.append(msgspec.convert(entry["operation"], Operation))
+    return found
 
 
 def check(society: Society, operation: Operation) -> None:
@@ -191,9 +202,13 @@ def check(society: Society, operation: Operation) -> None:
         case Remove():
             if model.leave is None:
                 raise BadInput(f"nobody can leave the {model.name} model while it runs.")
-        case Inject(event):
+        case Inject(event, arguments):
             if event not in model.happenings:
                 raise unknown_name(f"event of {model.name}", event, model.happenings)
+            try:
+                inspect.signature(model.happenings[event]).bind(society, **arguments)
+            except TypeError as error:
+                raise BadInput(f"event {event!r}: {error}.") from None
         case TakeOver(_, actions):
             for action in actions:
                 if action not in model.actions:
@@ -204,8 +219,6 @@ def check(society: Society, operation: Operation) -> None:
 
 def _held(kind: Any, value: float) -> int:
     """What a column of this type makes of a number; another number where it does not fit."""
-    import numpy as np
-
     info = np.iinfo(kind)
     return int(value) if info.min <= value <= info.max else -1 - int(value)
 
@@ -244,6 +257,10 @@ def carry_out(society: Society, operation: Operation) -> Undo:
             first = {name: state.agents[name][0] for name in state.agents}
             rows = state.agents.append(count, **{**first, **values})
             model.newcomers(society, rows)
+            none = np.zeros(0, np.int64)
+            for name, layer in state.layers.items():
+                if layer.agents < len(state.agents):  # nobody new is in contact there
+                    state.layers[name] = extended(layer, len(state.agents), none, none)
             return Undo(whole=True)
         case Remove(agent):
             assert model.leave is not None

@@ -14,9 +14,10 @@ if TYPE_CHECKING:
 
 
 def write_parquet(society: Society, folder: Path) -> tuple[Path, ...]:
-    """Write curves, events, and every table, one Parquet file each.
+    """Write curves, events, every table, and the texts, one Parquet file each.
 
-    A column with several numbers per row becomes a column of lists.
+    A column with several numbers per row becomes a column of lists. A column of numbers of texts
+    belongs to a file ``texts``, which holds every list of texts by name and number.
 
     Args:
         society: What to write.
@@ -38,6 +39,15 @@ def write_parquet(society: Society, folder: Path) -> tuple[Path, ...]:
         events = frames["event"]
         frames["event"] = events.with_columns(
             pl.col("kind").cast(pl.Int64).replace_strict(kinds, return_dtype=pl.String)
+        )
+    lists = [(k, t) for k, t in society.state.texts.items() if k != "event" and t]
+    if lists:
+        frames["texts"] = pl.DataFrame(
+            {
+                "list": [name for name, texts in lists for _ in texts],
+                "number": [i for _, texts in lists for i in range(len(texts))],
+                "text": [text for _, texts in lists for text in texts],
+            }
         )
     written = []
     try:

@@ -18,13 +18,17 @@ import msgspec
 import numpy as np
 from markupsafe import Markup
 
+from collegium.society.drawings import map_plot, network_plot
 from collegium.society.engine import Society
+from collegium.society.interaction.compare import Difference
 from collegium.society.operations import Scheduled
+from collegium.society.scene.stage import log_of
 from collegium.society.state import Array
 
 WIDTH, HEIGHT = 420, 150
 LEFT, TOP, BOTTOM = 52, 10, 22
 MOST_POINTS = 400
+MOST_LINES = 500
 
 
 class Runs(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,6 +43,8 @@ class Runs(msgspec.Struct, frozen=True, kw_only=True):
         interventions: What was done when.
         society: The last run, for its networks and cascades.
         files: What was written besides.
+        differences: What the interventions changed, against the same seeds without them.
+        first: By seed the first step that differs.
     """
 
     title: str
@@ -49,6 +55,8 @@ class Runs(msgspec.Struct, frozen=True, kw_only=True):
     interventions: Sequence[Scheduled]
     society: Society
     files: Sequence[str] = ()
+    differences: Sequence[Difference] = ()
+    first: Sequence[int] = ()
 
 
 def html_report(runs: Runs) -> str:
@@ -73,8 +81,13 @@ def html_report(runs: Runs) -> str:
         layers=[
             (name, layer.edges, layer.edges / max(1, layer.agents), layer.factor)
             for name, layer in society.state.layers.items()
+            if layer.edges
         ],
+        transcript=log_of(society.state)[-MOST_LINES:],
+        places=len(society.state.texts.get("stage", ())) > 1,
         areas=area_bars(society),
+        place_map=map_plot(society),
+        network=network_plot(society),
         cascades=cascade_pictures(society),
     )
 

@@ -9,27 +9,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-import numpy as np
 
 from collegium.errors import BadInput, CollegiumError, unknown_name
 from collegium.society import checkpoint
-from collegium.society.contacts import contact_layers
 from collegium.society.covid.behaviour import Isolation, isolation_archetypes
 from collegium.society.covid.model import covid_model, covid_state
+from collegium.society.covid.processor import processor
 from collegium.society.engine import Model, Society
 from collegium.society.labour import Labour, labour_archetypes, market_model, market_state
-from collegium.society.network import from_edges
 from collegium.society.operations import Scheduled, schedule
-from collegium.society.population import (
-    AGES,
-    SEXES,
-    Categories,
-    city,
-    households,
-    read_edges,
-    read_population,
-)
-from collegium.society.state import State, Table
+from collegium.society.population import Categories
+from collegium.society.scene.inside import put_inside, with_scene
+from collegium.society.scene.model import scene_model, scene_state
+from collegium.society.scene.script import Script, read_script
+from collegium.society.sources import layers_of, people_of
+from collegium.society.state import State
 
 if TYPE_CHECKING:
     from collegium.kernel import Kernel
@@ -38,6 +32,7 @@ SIMULATORS = {
     "covid": "an epidemic in a city whose people decide whether to isolate",
     "market": "a labour market whose people decide whether to work",
     "social": "a social platform whose users read feeds, post, repost and follow",
+    "scene": "a few players who talk and act in words, and a Game Master who decides",
 }
 
 MONTH = 28
@@ -48,16 +43,19 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         simulator: Name of the simulator.
-        agents: How many, where the population is made up.
+        agents: How many, where the population is made up (a scene has as many as it has players).
         seed: Fixes everything.
-        population: File with the population; "" makes one up.
-        contacts: File with edges between agents; "" makes networks up.
+        population: File with people or marginals, or "astoria" or "brooklyn" of agent-torch; ""
+            makes a city up.
+        contacts: File with edges between agents, by layer; "" makes networks up.
         archetypes: Columns that span the groups a language model is asked about; none: no model.
         behaviour: covid without archetypes: "constant", "heuristic" or "none".
         infected: covid: share of people infected at first.
         labour: covid: whether the labour market runs beside it.
         recommender: social: "x", "reddit", "random" or "trace".
         llm_users: social: users who think for themselves with a language model.
+        scene: File with a scene: of the simulator "scene", or one that goes on inside another.
+        device: covid: "" computes with compiled loops, "cpu", "cuda" or "auto" with torch there.
         model: Language model.
         parameters: Values of parameters that differ from the simulator's own.
     """
@@ -73,6 +71,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     labour: bool = False
     recommender: str = "x"
     llm_users: int = 0
+    scene: str = ""
+    device: str = ""
     model: str = ""
     parameters: dict[str, Any] = {}
 
@@ -89,46 +89,12 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
             raise BadInput(f"a society has 2 to 100,000,000 agents, not {self.agents}.")
         if self.behaviour not in ("none", "constant", "heuristic"):
             raise unknown_name("behaviour", self.behaviour, ("none", "constant", "heuristic"))
-        if (self.archetypes or self.llm_users) and not self.model:
-            raise BadInput("archetypes and thinking users need a language model; name one.")
-
-
-def population(options: Options, needed: Sequence[str]) -> tuple[Table, list[Categories]]:
-    """The people of a run, and what the values of their columns are called.
-
-    Args:
-        options: Of the run.
-        needed: Columns that a population from a file must have.
-
-    Raises:
-        BadInput: The file is not what it must be.
-    """
-    if not options.population:
-        people = city(options.agents, seed=options.seed)
-        names: dict[str, tuple[str, ...]] = {}
-    else:
-        people, names = read_population(Path(options.population), needed)
-        if int(people["age"].max()) >= len(AGES):
-            raise BadInput(
-                f"column 'age' of {options.population} must hold the age group, 0 to "
-                f"{len(AGES) - 1} ({', '.join(AGES)}), not {int(people['age'].max())}."
-            )
-        if "area" not in people:
-            people["area"] = np.zeros(len(people), np.uint8)
-        if "household" not in people:
-            people["household"] = households(people["area"], seed=options.seed)
-    known = {"age": AGES, "sex": SEXES, **names}
-    categories = []
-    for column in people:
-        if column == "household" or people[column].dtype.kind not in "iu":
-            continue
-        most = int(people[column].max()) + 1
-        called = known.get(column, ())
-        if len(called) < most <= 256:
-            called = tuple(f"{column} {i + 1}" for i in range(most))
-        if len(called) >= most:
-            categories.append(Categories(column, called))
-    return people, categories
+        if (self.archetypes or self.llm_users or self.scene) and not self.model:
+            raise BadInput("archetypes, thinking users and scenes need a language model; name one.")
+        if self.device and self.simulator != "covid":
+            raise BadInput(f"--device computes covid; {self.simulator} has no use for it.")
+        if self.simulator == "scene" and not self.scene:
+            raise BadInput("the simulator scene plays a file; name it with --scene FILE.toml.")
 
 
 def build(options: Options) -> tuple[Model, State]:
@@ -139,24 +105,41 @@ def build(options: Options) -> tuple[Model, State]:
         UnknownName: A name does not exist.
     """
     options.check()
+    script = read_script(Path(options.scene)) if options.scene else None
+    if options.simulator == "scene":
+        assert script is not None
+        return scene_model(), scene_state(script)
     if options.simulator == "social":
         from collegium.society.social.build import build_social
 
-        return build_social(options)
-    people, categories = population(options, ("age",))
-    model = _model(options, categories)
-    called = {c.column: list(c.names) for c in categories}
+        model, state = build_social(options)
+    else:
+        model, state = _city(options)
+    return put_scene(model, state, script, options.seed)
+
+
+def put_scene(model: Model, state: State, script: Script | None, seed: int) -> tuple[Model, State]:
+    """A society with a scene inside, if there is one."""
+    if script is None:
+        return model, state
+    put_inside(state, script, seed=seed)
+    return with_scene(model, state), state
+
+
+def _city(options: Options) -> tuple[Model, State]:
+    """An epidemic or a labour market."""
+    source = people_of(options.population, options.agents, options.seed, ("age",))
+    model = _model(options, source.categories)
+    called = {c.column: list(c.names) for c in source.categories}
     if options.simulator == "market":
-        state = market_state(people)
+        state = market_state(source.people)
         state.values["categories"] = called
         return model, state
-    if options.contacts:
-        ends = read_edges(Path(options.contacts))
-        layers = {"contacts": from_edges(len(people), *ends)}
-    else:
-        layers = contact_layers(people, seed=options.seed)
+    layers = layers_of(source, options.contacts, options.seed)
     seed, infected = options.seed, options.infected
-    state = covid_state(people, layers, seed=seed, infected=infected, labour=options.labour)
+    state = covid_state(source.people, layers, seed=seed, infected=infected, labour=options.labour)
+    if source.infected is not None:
+        state.agents["stage"][:] = source.infected
     state.values["categories"] = called
     return model, state
 
@@ -166,11 +149,14 @@ def _model(options: Options, categories: Sequence[Categories]) -> Model:
     by_work = labour_archetypes(options.archetypes, categories) if options.archetypes else None
     if options.simulator == "market":
         return market_model(by_work)
+    computes = processor(options.device)
     if options.archetypes:
-        isolation = Isolation("archetypes", isolation_archetypes(options.archetypes, categories))
+        groups = isolation_archetypes(options.archetypes, categories)
+        isolation = Isolation("archetypes", groups, computes)
     else:
-        isolation = Isolation(options.behaviour)  # type: ignore[arg-type]
-    return covid_model(isolation, labour=Labour(MONTH, by_work) if options.labour else None)
+        isolation = Isolation(options.behaviour, processor=computes)  # type: ignore[arg-type]
+    labour = Labour(MONTH, by_work) if options.labour else None
+    return covid_model(isolation, labour=labour, processor=computes)
 
 
 def start(options: Options, kernel: Kernel | None = None) -> Society:
@@ -183,6 +169,9 @@ def start(options: Options, kernel: Kernel | None = None) -> Society:
         society = own_simulator(options, kernel)
         for name, value in options.parameters.items():
             society.set(name, value)
+        if options.scene:
+            script = read_script(Path(options.scene))
+            society.model, _ = put_scene(society.model, society.state, script, options.seed)
         return society
     model, state = build(options)
     return Society(model, state, seed=options.seed, parameters=options.parameters, kernel=kernel)
@@ -227,6 +216,8 @@ def resume(folder: Path, kernel: Kernel | None = None) -> tuple[Society, Options
     options = msgspec.convert(saved.options, Options)
     if options.simulator.endswith(".py"):
         model = own_simulator(options, kernel).model
+    elif options.simulator == "scene":
+        model = scene_model()
     elif options.simulator == "social":
         from collegium.society.social.build import social_model_of
 
@@ -235,6 +226,8 @@ def resume(folder: Path, kernel: Kernel | None = None) -> tuple[Society, Options
         called = state.values.get("categories", {})
         categories = [Categories(c, tuple(names)) for c, names in called.items()]
         model = _model(options, categories)
+    if options.scene and options.simulator != "scene":
+        model = with_scene(model, state)
     society = Society(
         model,
         state,
@@ -271,19 +264,31 @@ async def simulate(
     Raises:
         BadInput: An intervention is impossible, or a checkpoint cannot be written.
     """
-    known = society.state.values.get("schedule", [])
-    for entry in interventions:
-        if entry.at >= society.t and msgspec.to_builtins(entry) not in known:
-            schedule(society, entry.at, entry.operation)
-    while society.t < steps:
+    arrange(society, interventions)
+    ended = society.model.over
+    while society.t < steps and not (ended is not None and ended(society)):
         await society.step()
         if on_step is not None:
             on_step(society)
-        if folder is not None and (society.t % every == 0 or society.t == steps):
+        last = society.t == steps or (ended is not None and ended(society))
+        if folder is not None and (society.t % every == 0 or last):
             checkpoint.save(society, folder, msgspec.to_builtins(options) if options else None)
     return society
 
 
+def arrange(society: Society, interventions: Sequence[Scheduled]) -> None:
+    """Schedule what is not over, and not scheduled already by a run that is resumed.
+
+    Raises:
+        BadInput: An intervention is impossible.
+    """
+    known = society.state.values.get("schedule", [])
+    for entry in interventions:
+        if entry.at >= society.t and msgspec.to_builtins(entry) not in known:
+            schedule(society, entry.at, entry.operation)
+
+
 def steps_of(simulator: str) -> str:
     """What one step of a simulator is, in words."""
-    return {"covid": "a day", "market": "a month", "social": "3 minutes"}.get(simulator, "a step")
+    names = {"covid": "a day", "market": "a month", "social": "3 minutes", "scene": "a turn"}
+    return names.get(simulator, "a step")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from collegium.bench.speed_society import EPIDEMIC, PLATFORM
+from collegium.bench.speed_society import BROOKLYN, EPIDEMIC, MASTER, PLATFORM
 
 FILE = Path(__file__).parents[2] / "results" / "bench" / "society.json"
 
@@ -25,6 +25,23 @@ def test_a_million_people_fit_two_seconds_and_two_gigabytes(report):
     row = rows(report, EPIDEMIC)[1_000_000]
     assert row["value"] <= 2
     assert row["memory"] <= 2000
+
+
+def test_brooklyn_is_read_in_ten_seconds(report):
+    found = [row for row in report["rows"] if row["name"] == BROOKLYN]
+    if not found:
+        pytest.skip("Brooklyn was not read when this was measured")
+    assert found[0]["size"] == 2_712_360
+    assert found[0]["value"] <= 10
+
+
+def test_fifty_players_are_told_by_audience_and_in_no_time(report):
+    found = {row["unit"]: row["value"] for row in report["rows"]
+             if row["name"] == MASTER and row["size"] == 50}  # fmt: skip
+    if not found:
+        pytest.skip("scenes were not measured yet")
+    assert found["calls per action"] <= 50 / 4
+    assert found["ms per action"] < 10
 
 
 def test_a_city_of_new_york_s_size_fits_five_seconds_and_eight_gigabytes(report):

@@ -9,7 +9,7 @@ import pytest
 
 from collegium.errors import BadInput, UnknownName
 from collegium.kernel import AskHuman, Kernel
-from collegium.models import ScriptedModel
+from collegium.models import HashEmbedder, ScriptedModel
 from collegium.society import Society, city, contact_layers, schedule
 from collegium.society.covid import Isolation, covid_model, covid_state
 from collegium.society.interaction import (
@@ -19,6 +19,7 @@ from collegium.society.interaction import (
     Seats,
     Understood,
     compare,
+    contrast,
     coverage,
     find,
     records,
@@ -40,6 +41,8 @@ from collegium.society.operations import (
     Set,
     TakeOver,
 )
+from collegium.society.scene import scene_model, scene_state
+from collegium.society.scene.script import PlayerPart, Script
 from collegium.society.simulate import SIMULATORS
 from collegium.society.social import Platform, make_users, social_model
 
@@ -58,11 +61,38 @@ def talker(request):
     return "I feel well, thank you."
 
 
+SCENE = Script(
+    player=tuple(
+        PlayerPart(name=name, place="garden", memories=("It rained.",))
+        for name in ("Ann", "Bob", "Cid", "Dan")
+    ),
+    premise="It is a quiet evening.",
+    places=("garden", "cellar"),
+)
+
+
+def game(request):
+    """Plays a scene: everybody in turn, and everything succeeds."""
+    question = request.agent.partition(".")[2].partition("@")[0]
+    if question == "next-acting":
+        names = request.schema["properties"]["answer"]["enum"]
+        return json.dumps({"answer": names[int(request.agent.partition("@")[2]) % len(names)]})
+    if question == "next-action-spec":
+        return json.dumps({"call": "What does {name} do?"})
+    if question in ("terminate", "success"):
+        return json.dumps({"answer": "no" if question == "terminate" else "yes"})
+    return talker(request) if request.role == "interview" else f"{question} of {request.agent}"
+
+
 def begin(simulator):
     if simulator == "covid":
         return covid(model=ScriptedModel(talker))
     if simulator == "market":
-        return Society(market_model(), market_state(city(300, seed=1)), seed=1)
+        kernel = Kernel(ScriptedModel(talker), seed=1)
+        return Society(market_model(), market_state(city(300, seed=1)), seed=1, kernel=kernel)
+    if simulator == "scene":
+        kernel = Kernel(ScriptedModel(game), seed=1)
+        return Society(scene_model(HashEmbedder(64)), scene_state(SCENE), seed=1, kernel=kernel)
     state = make_users(300, seed=1)
     platform = Platform(state)
     platform.create_post(np.array([0]), np.array([platform.text("hello")]))
@@ -85,6 +115,11 @@ CHANGES = {
         "set": Set("activity", 2.0), "edit": Edit(3, "topic", 4),
         "remember": Remember(3, "It rains."), "add": Add(2), "remove": Remove(3),
         "inject": Inject("news", {"text": "Something happened."}),
+    },
+    "scene": {
+        "close": Close("cellar"), "open": Open("cellar", 0.5), "edit": Edit(3, "place", 1),
+        "remember": Remember(3, "It rains."), "add": Add(2), "remove": Remove(3),
+        "inject": Inject("announce", {"text": "Something happened."}),
     },
 }  # fmt: skip
 
@@ -134,21 +169,21 @@ def test_an_operation_that_is_not_offered_cannot_be_done(simulator):
 
 
 @pytest.mark.must_show("abm-interaction", 2)
-@pytest.mark.parametrize("simulator", ["covid", "social"])
+@pytest.mark.parametrize("simulator", list(SIMULATORS))
 async def test_an_observer_changes_nothing(simulator, tmp_path):
     watched, alone = Live(begin(simulator)), Live(begin(simulator))
     await watched.advance(3)
     await alone.advance(3)
     before = watched.society.digest()
-    assert await watched.interview(5, "How are you?") == "I feel well, thank you."
+    assert await watched.interview(2, "How are you?") == "I feel well, thank you."
     watched.query(next(iter(watched.society.curves)))
-    watched.inspect(5)
+    watched.inspect(2)
     assert watched.export(tmp_path)
     assert watched.society.digest() == before
     await watched.advance(5)
     await alone.advance(5)
     assert watched.society.digest() == alone.society.digest()
-    await watched.interview(5, "How are you?", write=True)
+    await watched.interview(2, "How are you?", write=True)
     assert watched.society.digest() != alone.society.digest()
 
 
@@ -256,6 +291,31 @@ async def test_a_place_closes_at_its_step_and_opens_when_undone():
     assert not live.undo()
 
 
+async def test_what_was_planned_and_done_is_undone_to_what_it_was():
+    live = Live(covid(1, R=2.0))
+    live.do(Open("school", 0.5))
+    live.plan(1, Set("R", 3.0))
+    live.plan(1, Close("school"))
+    live.plan(2, Inject("outbreak", {"count": 3}))
+    await live.advance(2)
+    assert live.undo()  # it was still waiting
+    assert live.society.parameters["R"] == 3.0
+    assert live.undo()
+    assert live.society.state.layers["school"].factor == 0.5
+    assert live.undo()
+    assert live.society.parameters["R"] == 2.0
+    live.plan(3, Inject("outbreak", {"count": 3}))
+    await live.advance(2)
+    with pytest.raises(BadInput, match="restore a snapshot"):
+        live.undo()
+
+
+async def test_the_difference_of_pairs_needs_two():
+    society = await covid().run(2)
+    with pytest.raises(BadInput, match="two seeds"):
+        contrast([(society, society)])
+
+
 async def test_what_joins_can_be_undone_only_at_once():
     live = Live(covid(1))
     live.do(Add(5))
@@ -339,7 +399,8 @@ async def test_common_random_numbers_find_what_independent_seeds_miss():
     [
         ({"do": "close", "place": "school", "at": 10}, Close("school"), 10),
         ({"do": "set", "parameter": "R", "value": 2.5, "at": -1}, Set("R", 2.5), 0),
-        ({"do": "inject", "event": "outbreak", "at": 3}, Inject("outbreak"), 3),
+        ({"do": "inject outbreak", "at": 3}, Inject("outbreak"), 3),
+        ({"do": "inject outbreak", "count": 40, "at": 3}, Inject("outbreak", {"count": 40}), 3),
     ],
 )
 async def test_a_sentence_becomes_an_operation_and_changes_nothing(said, operation, at):
@@ -362,6 +423,8 @@ async def test_a_sentence_becomes_an_operation_and_changes_nothing(said, operati
         json.dumps({"form": {"do": "remove", "agent": 10**9, "at": 1}}),
         json.dumps({"form": {"do": "close", "place": "school", "at": 10**9}}),
         json.dumps({"form": {"do": "run", "command": "rm -rf", "at": 1}}),
+        json.dumps({"form": {"do": "inject outbreak", "count": "many", "at": 1}}),
+        json.dumps({"form": {"do": "inject fire", "at": 1}}),
         "rm -rf /",
     ],
 )
@@ -370,6 +433,20 @@ async def test_what_is_unclear_or_out_of_range_is_asked_back(said):
     before = society.digest()
     assert isinstance(await understand(society, "do something"), AskBack)
     assert society.digest() == before
+
+
+async def test_a_sentence_fills_in_what_an_event_needs():
+    said = {"do": "inject announce", "text": "Thunder!", "place": "garden", "at": -1}
+    society = begin("scene")
+    society.kernel = Kernel(ScriptedModel(lambda r: json.dumps({"form": said})), seed=1)
+    found = await understand(society, "let it thunder in the garden")
+    assert isinstance(found, Understood)
+    assert found.operation == Inject("announce", {"text": "Thunder!", "place": "garden"})
+    live = Live(society)
+    with pytest.raises(BadInput, match="missing a required argument: 'text'"):
+        live.plan(3, Inject("announce", {"place": "garden"}))
+    live.do(found.operation, how="command")
+    assert society.state.values["scene"]["queue"]["Ann"][-1] == "Thunder!"
 
 
 def test_the_baseline_matches_words():

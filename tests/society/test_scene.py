@@ -275,6 +275,30 @@ async def test_forty_players_and_a_master_that_talks_nonsense():
     assert options.repaired == 1
 
 
+async def test_all_act_at_once_and_are_resolved_place_by_place():
+    names = ("x", "y", "z")
+    made = scene(
+        script(**{"next-action-spec": {"call": "Where to?", "output": "choice",
+                                       "options": ["A", "B"]},
+                  "act": lambda r: {"answer": "B" if r.agent.startswith("y") else "A"}}),
+        names=names, together=True, places={"x": "inn", "y": "inn", "z": "mill"},
+    )  # fmt: skip
+    await made.run(1)
+    asked_for = asked(made)
+    assert asked_for.count("gm.next-action-spec@0") == 1
+    assert "gm.next-acting@0" not in asked_for
+    assert asked_for.count("gm.rewrite@0") == 2  # one per place
+    choices = {h.actor: h.attempt for h in made.log}
+    assert choices == {"x": "A", "y": "B", "z": "A"}
+    assert [h.observers for h in made.log] == [("x", "y"), ("x", "y"), ("z",)]
+    prompts = {e.call.agent: e.call.messages[-1].text for e in made.kernel.trace.events}
+    assert "x attempts: A" not in prompts["y.act@0"]  # nobody knows what the others do
+    friends = {(a, b): 1.0 for a in names for b in names if a != b}
+    likes = dict.fromkeys(names, "A")
+    assert list(pub_scores(choices, likes, friends).values()) == [1.0, 0.0, 1.0]
+    assert made.step == 1
+
+
 async def test_players_with_the_same_news_are_told_in_one_call():
     names = tuple(f"P{i}" for i in range(50))
     logs = {}

@@ -51,6 +51,86 @@ def test_a_run_leaves_a_report_and_tables(run, tmp_path):
     assert pl.read_parquet(tmp_path / "out" / "agent.parquet").height == 1500
 
 
+def test_a_report_shows_the_network_and_a_map_where_places_are_known(run, tmp_path):
+    lines = ["age,lon,lat"] + [f"{i % 6},{i % 20 / 10},{i // 20 / 10}" for i in range(400)]
+    (tmp_path / "people.csv").write_text("\n".join(lines))
+    done = run("covid", "--population", "people.csv", "--steps", 12, "--infected", 0.05,
+               "--out", "out")  # fmt: skip
+    assert done.exit_code == 0, done.output
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert page.count('class="cell"') == 400
+    assert "By lon and lat" in page
+    assert 100 < page.count('class="node"') + page.count('class="touched"') <= 160
+    assert page.count('class="edge') > 100
+    assert run("market", "--agents", 300, "--steps", 2, "--out", "plain").exit_code == 0
+    plain = (tmp_path / "plain" / "report.html").read_text()
+    assert "<h2>Map" not in plain and "<h2>Network" not in plain
+
+
+MARGINALS = """
+[values]
+age = ["U19", "20t29", "30t39", "40t49", "50t64", "65A"]
+area = ["north", "south"]
+
+[[marginal]]
+columns = ["age"]
+counts = [4, 2, 2, 2, 2, 4]
+
+[[marginal]]
+columns = ["area", "age"]
+counts = [[3, 1, 1, 1, 1, 1], [1, 1, 1, 1, 1, 3]]
+"""
+
+
+def test_people_are_made_from_a_file_of_marginals(run, tmp_path):
+    (tmp_path / "marginals.toml").write_text(MARGINALS)
+    done = run("covid", "--population", "marginals.toml", "--agents", 1600, "--steps", 2,
+               "--out", "out")  # fmt: skip
+    assert done.exit_code == 0, done.output
+    people = pl.read_parquet(tmp_path / "out" / "agent.parquet")
+    table = people.group_by("area", "age").len().sort("area", "age")["len"].to_list()
+    assert table == [300, 100, 100, 100, 100, 100, 100, 100, 100, 100, 100, 300]
+    assert "north" in (tmp_path / "out" / "report.html").read_text()
+
+
+def test_contacts_come_by_layer(run, tmp_path):
+    (tmp_path / "people.csv").write_text("age\n" + "\n".join(["1"] * 50))
+    edges = [f"{i},{(i + 1) % 50},school" for i in range(50)] + ["0,7,club", "3,9,club"]
+    (tmp_path / "edges.csv").write_text("a,b,layer\n" + "\n".join(edges))
+    (tmp_path / "plan.toml").write_text('[[intervention]]\nat = 1\ndo = "close"\nplace = "club"\n')
+    done = run("covid", "--population", "people.csv", "--contacts", "edges.csv", "--steps", 3,
+               "--intervene", "plan.toml", "--json")  # fmt: skip
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["facts"]["contacts"] == "104 directed edges in 2 layers"
+
+
+def test_a_run_without_the_interventions_is_its_own_control(run, tmp_path):
+    (tmp_path / "plan.toml").write_text(
+        '[[intervention]]\nat = 4\ndo = "set"\nparameter = "R"\nvalue = 1.0\n'
+    )
+    done = run("covid", "--agents", 900, "--steps", 20, "--infected", 0.02, "--intervene",
+               "plan.toml", "--what-if", "--repeats", 4, "--out", "out", "--json")  # fmt: skip
+    assert done.exit_code == 0, done.output
+    found = {d["curve"]: d for d in json.loads(done.stdout)["differences"]}
+    assert found["cases"]["high"] < 0
+    assert all(d < 0 for d in found["cases"]["by_seed"])
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert "With and without the interventions" in page
+
+
+def test_r_is_fitted_to_counted_cases_before_a_run(run, tmp_path):
+    plain = ("covid", "--agents", 1200, "--infected", 0.02, "--repeats", 1)
+    made = run(*plain, "--steps", 21, "--set", "R=3", "--json")
+    (cases,) = json.loads(made.stdout)["curves"]["cases"]
+    weeks = [sum(cases[7 * w : 7 * w + 7]) for w in range(3)]
+    (tmp_path / "cases.csv").write_text("week,cases\n" + "\n".join(
+        f"{i},{c}" for i, c in enumerate(weeks)))  # fmt: skip
+    done = run(*plain, "--steps", 28, "--fit", "cases.csv", "--out", "out")
+    assert done.exit_code == 0, done.output
+    found = float(re.search(r"Fitted: R ([\d.]+) to 3 weeks", done.output).group(1))
+    assert abs(found - 3) < 0.6
+
+
 def test_a_platform_s_report_shows_its_cascades(run, tmp_path):
     done = run("social", "--agents", 1500, "--steps", 8, "--recommender", "reddit", "--set",
                "activity=8", "--repeats", 1, "--out", "out", "--json")  # fmt: skip
@@ -79,6 +159,17 @@ def test_a_platform_s_report_shows_its_cascades(run, tmp_path):
         (("social", "--recommender", "redit"), "did you mean 'reddit'"),
         (("missing.py",), "there is no file missing.py"),
         (("empty.py",), "has no function society"),
+        (("covid", "--population", "one.toml"), "cannot be met together"),
+        (("covid", "--population", "none.toml"), "is not a file of marginals"),
+        (("covid", "--population", "young.csv"), "not old, young"),
+        (("covid", "--shards", "0"), "1 to 1024 processes"),
+        (("social", "--shards", "2", "--recommender", "random"), "cannot be shared"),
+        (("social", "--device", "cpu"), "--device computes covid"),
+        (("covid", "--device", "tpu"), "cpu, cuda"),
+        (("covid", "--what-if"), "give --intervene"),
+        (("market", "--fit", "edges.csv"), "needs a column 'cases'"),
+        (("covid", "--live", "--json"), "--live steers one run"),
+        (("covid", "--scene", "none.toml", "--model", "script:yes.py:yes"), "not a scene"),
     ],
 )
 def test_bad_input_is_named(run, tmp_path, arguments, says):
@@ -91,6 +182,9 @@ def test_bad_input_is_named(run, tmp_path, arguments, says):
         "pub.toml": '[[intervention]]\nat = 1\ndo = "close"\nplace = "pub"\n',
         "yes.py": "def yes(request):\n    return 'Yes'\n",
         "empty.py": "",
+        "one.toml": MARGINALS.replace("[4, 2, 2, 2, 2, 4]", "[1, 1, 1, 1, 1, 11]"),
+        "none.toml": "[values]\nage = 3\n",
+        "young.csv": "age\nold\nyoung\n",
     }.items():
         (tmp_path / name).write_text(text)
     steps = () if "--steps" in arguments else ("--steps", 2)

@@ -9,11 +9,10 @@ import numpy as np
 
 from collegium.errors import BadInput
 from collegium.society.archetypes import Archetypes
-from collegium.society.compiled import spread
-from collegium.society.covid.disease import draw_by_group
+from collegium.society.covid.processor import Processor, Threads
 from collegium.society.engine import Society
 from collegium.society.population import Categories
-from collegium.society.state import Array
+from collegium.society.state import Array, Table
 
 Behaviour = Literal["none", "constant", "heuristic", "archetypes"]
 """How people decide whether to isolate."""
@@ -72,52 +71,72 @@ class Isolation:
     Args:
         behaviour: How.
         archetypes: The groups, for behaviour "archetypes".
+        processor: Draws; None: compiled loops on all threads.
 
     Raises:
         BadInput: Archetypes are missing where they are needed.
     """
 
-    def __init__(self, behaviour: Behaviour, archetypes: Archetypes | None = None) -> None:
+    def __init__(
+        self,
+        behaviour: Behaviour,
+        archetypes: Archetypes | None = None,
+        processor: Processor | None = None,
+    ) -> None:
         if behaviour == "archetypes" and archetypes is None:
             raise BadInput("behaviour by archetypes needs the attributes that span the groups.")
-        self.behaviour, self.archetypes = behaviour, archetypes
+        self.behaviour = behaviour
+        self.archetypes = archetypes if behaviour == "archetypes" else None
+        self.processor = processor or Threads()
 
     async def __call__(self, society: Society) -> None:
         """Draw today's isolation; on the first day of a week the groups are asked anew."""
-        agents = society.agents
-        isolates = agents["isolates"]
-        if self.behaviour == "none":
-            isolates[:] = 0
-            society.overrule("isolates", isolates)
-            return
-        group, p = await self._probabilities(society)
-        scale, shift = alignment(society) if self.behaviour == "archetypes" else (ONES, ZEROS)
-        key = society.key("isolate")
-        spread(
-            draw_by_group,
-            len(agents),
-            key, society.t, group, p, agents["age"], scale, shift, isolates,
-        )  # fmt: skip
-        society.overrule("isolates", isolates)
+        self.draw(society, await self.chances(society))
 
-    async def _probabilities(self, society: Society) -> tuple[Array, Array]:
-        """Each agent's group, and the probability of each group."""
+    def draw(self, society: Society, p: Array) -> None:
+        """Draw who isolates today.
+
+        Args:
+            society: The society, or a shard of it.
+            p: Probability of each group, as :meth:`chances` gives it.
+        """
+        agents = society.agents
+        if self.behaviour == "none":
+            agents["isolates"][:] = 0
+        else:
+            asked = self.behaviour == "archetypes"
+            scale, shift = alignment(society) if asked else (ONES, ZEROS)
+            # who belongs to which group is looked at every day: people may join, or be changed
+            self.processor.isolate(
+                agents, society.ids, self.groups(agents), p, scale, shift,
+                society.key("isolate"), society.t,
+            )  # fmt: skip
+        society.overrule("isolates", agents["isolates"])
+
+    def groups(self, agents: Table) -> Array:
+        """Number of each agent's group."""
+        if self.archetypes is None:
+            return np.zeros(len(agents), np.uint8)
+        return self.archetypes.group_of(agents)
+
+    async def chances(self, society: Society) -> Array:
+        """The probability of isolating of each group."""
+        if self.behaviour == "none":
+            return np.zeros(1)
         if self.behaviour != "archetypes":
             p = society.parameter("isolation")
             if self.behaviour == "heuristic":
                 weeks = weekly(society.curves.get("cases", []))
                 share = weeks[-1] / len(society.agents) if weeks else 0.0
                 p = min(1.0, society.parameter("caution") * share)
-            return np.zeros(len(society.agents), np.uint8), np.array([p])
+            return np.array([p])
         assert self.archetypes is not None
         values = society.state.values
         if society.t % WEEK == 0 or "situation" not in values:
             values["situation"] = situation(society)
-        # What was answered on the first day of the week is not asked again; but who belongs to
-        # which group is looked at every day, for people may join, or be changed.
+        # what was answered on the first day of the week is not asked again
         group = self.archetypes.group_of(society.agents)
-        table = await self.archetypes.ask(society, group, values["situation"])
-        return group, table[:, 0]
+        return (await self.archetypes.ask(society, group, values["situation"]))[:, 0].copy()
 
 
 ONES, ZEROS = np.ones(256), np.zeros(256)

@@ -106,6 +106,7 @@ def advance(
     fatality: float,
     key: Any,
     step: int,
+    ids: Any,
 ) -> Any:
     """One day of illness: E to I, I to R or M; and what each agent can infect with, as one byte.
 
@@ -130,7 +131,7 @@ def advance(
         if now == 2 and day[i] >= exposed_days + infected_days:
             left += 1
             code[i] = 0
-            if uniform(key, step, i) < fatality:
+            if uniform(key, step, ids[i]) < fatality:
                 stage[i] = 4
                 died += 1
             else:
@@ -175,6 +176,7 @@ def infect(
     imported: float,
     key: Any,
     step: int,
+    ids: Any,
 ) -> int:
     """Draw who catches the disease.
 
@@ -190,7 +192,7 @@ def infect(
         p = 1.0 - np.exp(-susceptibility[age[i]] * total)
         p *= 1.0 - effect * isolates[i]
         p = 1.0 - (1.0 - p) * (1.0 - imported)
-        if uniform(key, step, i) < p:
+        if uniform(key, step, ids[i]) < p:
             stage[i] = 1
             day[i] = 0
             caught += 1
@@ -210,6 +212,7 @@ def draw_by_group(
     last: int,
     key: Any,
     step: int,
+    ids: Any,
     group: Any,
     probability: Any,
     age: Any,
@@ -227,7 +230,7 @@ def draw_by_group(
     ones = 0
     for i in range(first, last):
         p = scale[age[i]] * probability[group[i]] + shift[age[i]]
-        drawn = 1 if uniform(key, step, i) < p else 0
+        drawn = 1 if uniform(key, step, ids[i]) < p else 0
         out[i] = drawn
         ones += drawn
     return ones

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from collegium.errors import BadInput
 from collegium.society.chance import uniforms
-from collegium.society.compiled import spread
-from collegium.society.covid import disease
-from collegium.society.covid.behaviour import Isolation
+from collegium.society.covid.behaviour import Isolation, situation
 from collegium.society.covid.disease import A_STAGE, ABSENT, I_MEAN, S_AGE, STAGES, E, R, S
-from collegium.society.engine import Model, Parameter, Society
+from collegium.society.covid.processor import Processor, Threads
+from collegium.society.engine import Model, Parameter, Society, StepFunction
 from collegium.society.labour import PARAMETERS as LABOUR_PARAMETERS
+from collegium.society.labour import QUESTIONS as LABOUR_QUESTIONS
 from collegium.society.labour import Labour, add_columns
 from collegium.society.labour import measure as measure_labour
 from collegium.society.network import Layer, extended
-from collegium.society.state import State, Table
+from collegium.society.shards import Shards
+from collegium.society.state import Array, State, Table
 
 PAPER = "agenttorch"
 
@@ -46,48 +47,54 @@ class Epidemic:
 
     Args:
         record: Whether every infection goes into the log; None: in populations that are not huge.
+        processor: Computes; None: compiled loops on all threads.
     """
 
-    def __init__(self, record: bool | None = None) -> None:
+    def __init__(self, record: bool | None = None, processor: Processor | None = None) -> None:
         self.record = record
-        self._by_code = disease.infectivity_by_code(disease.infectivity_by_day())
-        self._code = self._pressure = np.zeros(0)
+        self.processor = processor or Threads()
 
     def __call__(self, society: Society) -> None:
         """Advance illnesses, add up the pressure of contacts, draw infections."""
-        agents, t = society.agents, society.t
-        n = len(agents)
-        stage, day = agents["stage"], agents["day"]
-        if len(self._code) != n:
-            self._code, self._pressure = np.zeros(n, np.uint8), np.zeros(n, np.float32)
-        today = society.state.values.setdefault("today", {})
-        outcomes = spread(
-            disease.advance,
-            n,
-            stage, day, self._code,
-            society.parameter("exposed days"), society.parameter("infected days"),
-            society.parameter("M"), society.key("die"), t,
+        today = self.advance(society, 0)
+        today |= self.spread(society)
+        society.state.values.setdefault("today", {}).update(today)
+        if self.recorded(len(society.agents)):
+            society.note("infected", newly_infected(society))
+
+    def advance(self, society: Society, ghosts: int) -> dict[str, int]:
+        """The first half of a day: illnesses take their course.
+
+        Args:
+            society: The society, or a shard of it.
+            ghosts: Agents of other shards who are in contact with these.
+        """
+        days = society.parameter("exposed days"), society.parameter("infected days")
+        became, left, died = self.processor.advance(
+            society.agents, society.ids, days, society.parameter("M"), society.key("die"),
+            society.t, ghosts,
         )  # fmt: skip
-        became, left, died = (int(sum(o[k] for o in outcomes)) for k in range(3))
+        return {"infectious": became, "left": left, "deaths": died}
+
+    def spread(self, society: Society) -> dict[str, int]:
+        """The second half: contacts press, and some catch the disease."""
         for layer in society.state.layers.values():
-            if layer.factor:
-                spread(
-                    disease.gather,
-                    n,
-                    layer.starts, layer.others, layer.factor,
-                    self._code, self._by_code, stage, self._pressure,
-                )  # fmt: skip
-        caught = spread(
-            disease.infect,
-            n,
-            stage, day, self._pressure, agents["age"], susceptibility(society),
-            agents["isolates"], society.parameter("effect"), society.parameter("imported"),
-            society.key("infect"), t,
+            if layer.factor and layer.edges:
+                self.processor.gather(society.agents, layer)
+        caught = self.processor.infect(
+            society.agents, society.ids, susceptibility(society), society.parameter("effect"),
+            society.parameter("imported"), society.key("infect"), society.t,
         )  # fmt: skip
-        today.update(cases=int(sum(caught)), infectious=became, left=left, deaths=died)
-        if n <= RECORDED if self.record is None else self.record:
-            new = np.flatnonzero((stage == E) & (day == 0))
-            society.note("infected", new)
+        return {"cases": caught}
+
+    def recorded(self, people: int) -> bool:
+        """Whether infections of a population of this size are written down."""
+        return people <= RECORDED if self.record is None else self.record
+
+
+def newly_infected(society: Society) -> Array:
+    """Who caught the disease in this step."""
+    return np.flatnonzero((society.agents["stage"] == E) & (society.agents["day"] == 0))
 
 
 def susceptibility(society: Society) -> Any:
@@ -105,11 +112,15 @@ def stage_counts(society: Society) -> Any:
 
 def measure(society: Society) -> dict[str, float]:
     """Numbers in each stage, today's new cases and deaths, the share that isolates."""
-    counts = stage_counts(society)
-    today = society.state.values["today"]
+    isolating = float(society.agents["isolates"].mean(dtype=np.float64))
+    return points_of(stage_counts(society), society.state.values["today"], isolating)
+
+
+def points_of(counts: Any, today: Mapping[str, int], isolating: float) -> dict[str, float]:
+    """The points of the curves."""
     points = {name: float(counts[i]) for i, name in enumerate(STAGES)}
     points |= {"cases": float(today["cases"]), "deaths": float(today["deaths"])}
-    points["isolating"] = float(society.agents["isolates"].mean(dtype=np.float64))
+    points["isolating"] = isolating
     return points
 
 
@@ -118,6 +129,7 @@ def covid_model(
     *,
     labour: Labour | None = None,
     record: bool | None = None,
+    processor: Processor | None = None,
 ) -> Model:
     """The epidemic model.
 
@@ -125,8 +137,11 @@ def covid_model(
         isolation: Who isolates; None: everybody with the constant probability ``isolation``.
         labour: The labour market beside it; None: none.
         record: Whether every infection goes into the log; None: in populations up to a million.
+        processor: Computes the disease; None: compiled loops on all threads.
     """
-    steps = [isolation or Isolation("constant"), Epidemic(record)]
+    isolation = isolation or Isolation("constant", processor=processor)
+    epidemic = Epidemic(record, processor)
+    steps: list[StepFunction] = [isolation, epidemic]
     if labour is not None:
         steps.append(labour)
 
@@ -144,6 +159,59 @@ def covid_model(
         newcomers=newcomers,
         leave=leave,
         describe=describe,
+        news=news,
+        questions=QUESTIONS if labour is None else QUESTIONS | LABOUR_QUESTIONS,
+        shards=None if labour is not None else epidemic_shards(isolation, epidemic),
+    )
+
+
+def epidemic_shards(isolation: Isolation, epidemic: Epidemic) -> Shards:
+    """How a day of the epidemic is shared: isolate and advance, exchange, infect."""
+
+    async def plan(society: Society) -> dict[str, Any]:
+        return {
+            "p": await isolation.chances(society),
+            "record": epidemic.recorded(len(society.agents)),
+        }
+
+    def send(part: Society, plan: Mapping[str, Any], ghosts: int) -> tuple[Array, dict[str, Any]]:
+        isolation.draw(part, np.array(plan["p"]))
+        today = epidemic.advance(part, ghosts)
+        return epidemic.processor.codes()[: len(part.agents)], today
+
+    def receive(
+        part: Society, plan: Mapping[str, Any], ghosts: Array, today: dict[str, Any]
+    ) -> dict[str, Any]:
+        epidemic.processor.see(ghosts)
+        found: dict[str, Any] = {**today, **epidemic.spread(part)}
+        found["stages"] = stage_counts(part)
+        found["isolating"] = int(part.agents["isolates"].sum(dtype=np.int64))
+        found["new"] = part.ids[newly_infected(part)] if plan["record"] else None
+        return found
+
+    def merge(society: Society, found: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+        names = ("cases", "infectious", "left", "deaths")
+        today = {name: sum(f[name] for f in found) for name in names}
+        society.state.values.setdefault("today", {}).update(today)
+        if found[0]["new"] is not None:
+            society.note("infected", np.sort(np.concatenate([f["new"] for f in found])))
+        isolating = sum(f["isolating"] for f in found) / len(society.agents)
+        return points_of(sum(f["stages"] for f in found), today, isolating)
+
+    return Shards(("stage", "day", "isolates"), plan, send, receive, merge)
+
+
+QUESTIONS = {"isolates": "Does {name} stay at home and avoid other people for now?"}
+"""What agents who meet in a scene are asked."""
+
+
+def news(society: Society, agent: int) -> str:
+    """How the epidemic goes, and how this person is."""
+    facts = situation(society)
+    own = describe(society, agent).rpartition("), ")[2]
+    return (
+        f"The epidemic began {facts['week']} weeks ago; there were {facts['cases']} new cases per "
+        f"100,000 people last week. You are: {own}"
     )
 
 

@@ -8,15 +8,17 @@ confirmed: nothing here ever changes a society.
 
 from __future__ import annotations
 
+import inspect
+import re
 from functools import reduce
 from operator import or_
-from typing import Any, Literal
+from typing import Any, Literal, get_type_hints
 
 import msgspec
 
 from collegium.errors import BadInput
 from collegium.kernel import Unparsed
-from collegium.society.engine import Society
+from collegium.society.engine import Happening, Society
 from collegium.society.operations import Operation, Remove, check
 
 PROFILE = (
@@ -24,6 +26,9 @@ PROFILE = (
     "Use the form 'unclear' for anything that the other forms do not cover exactly, for anything "
     "about files, programs or the computer, and for anything that is to be hidden."
 )
+
+INJECT = "inject "
+"""Forms of events are called so, and then as the event is."""
 
 SENSIBLE = 1000
 """Steps ahead of which nothing is planned."""
@@ -55,9 +60,8 @@ def form(society: Society) -> Any:
 
     def struct(tag: str, *fields: tuple[str, Any] | tuple[str, Any, Any]) -> Any:
         when = ("at", int, -1)
-        return msgspec.defstruct(
-            f"Form_{tag.replace('-', '_')}", [*fields, when], tag_field="do", tag=tag
-        )
+        name = re.sub(r"\W", "_", f"Form_{tag}")
+        return msgspec.defstruct(name, [*fields, when], tag_field="do", tag=tag, kw_only=True)
 
     def one_of(names: Any) -> Any:
         return Literal[tuple(sorted(names))]
@@ -74,9 +78,23 @@ def form(society: Society) -> Any:
         kinds.append(struct("add", ("count", int)))
     if model.leave is not None:
         kinds.append(struct("remove", ("agent", int)))
-    if model.happenings:
-        kinds.append(struct("inject", ("event", one_of(model.happenings))))
+    for event, happening in model.happenings.items():
+        kinds.append(struct(f"{INJECT}{event}", *arguments_of(happening)))
     return msgspec.defstruct("Command", [("form", reduce(or_, kinds))])
+
+
+def arguments_of(happening: Happening) -> list[tuple[str, Any] | tuple[str, Any, Any]]:
+    """What an event wants to know: name, type and, where it has one, default of each argument."""
+    try:
+        hints = get_type_hints(happening)
+    except NameError:  # a type that is imported for type checkers alone
+        hints = {}
+    fields: list[tuple[str, Any] | tuple[str, Any, Any]] = []
+    for name, one in list(inspect.signature(happening).parameters.items())[1:]:
+        kind = hints.get(name, str)
+        plain = one.default is inspect.Parameter.empty
+        fields.append((name, kind) if plain else (name, kind, one.default))
+    return fields
 
 
 async def understand(society: Society, sentence: str) -> Understood | AskBack:
@@ -97,7 +115,10 @@ async def understand(society: Society, sentence: str) -> Understood | AskBack:
         "parameters": {k: p.meaning for k, p in society.model.parameters.items()},
         "places": list(society.state.layers),
         "columns": list(society.agents),
-        "events": list(society.model.happenings),
+        "events": {
+            name: next(iter((inspect.getdoc(made) or "").splitlines()), "")
+            for name, made in society.model.happenings.items()
+        },
         "agents": f"0 to {len(society.agents) - 1}",
         "next step": society.t,
     }
@@ -120,6 +141,11 @@ def read_form(society: Society, filled: Any) -> Understood | AskBack:
     at = fields.pop("at", -1)
     if fields["do"] == "unclear":
         return AskBack(fields["question"] or "What do you want to change?")
+    if fields["do"].startswith(INJECT):
+        event = fields.pop("do").removeprefix(INJECT)
+        usual = {f[0]: f[2] for f in arguments_of(society.model.happenings[event]) if len(f) == 3}
+        given = {k: v for k, v in fields.items() if k not in usual or v != usual[k]}
+        fields = {"do": "inject", "event": event, "arguments": given}
     operation = msgspec.convert(fields, Operation)
     at = society.t if at < 0 else at
     if not society.t <= at <= society.t + SENSIBLE:

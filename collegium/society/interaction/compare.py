@@ -76,20 +76,43 @@ async def compare(
     """
     if len(seeds) < 2:
         raise BadInput(f"an interval needs two seeds or more, not {len(seeds)}.")
-    rows: dict[str, list[float]] = {}
-    first: list[int] = []
+    pairs = []
     for number, seed in enumerate(seeds):
         plain = begin(seed)
         changed = plain.branch() if common else begin(max(seeds) + 1 + number)
         schedule(changed, at, operation)
         await plain.run(steps)
         await changed.run(steps)
+        pairs.append((plain, changed))
+    differences, first = contrast(pairs, curves)
+    return Comparison(at, operation, differences, first)
+
+
+def contrast(
+    pairs: Sequence[tuple[Society, Society]], curves: Sequence[str] = ()
+) -> tuple[tuple[Difference, ...], tuple[int, ...]]:
+    """What a change did to every curve, from pairs of runs without and with it.
+
+    Args:
+        pairs: One pair per seed; two or more.
+        curves: Which to compare; all if none are named.
+
+    Returns:
+        The difference of each curve's sum with an interval over pairs, and by pair the first step
+        whose measures differ (-1: none).
+
+    Raises:
+        BadInput: There are fewer than two pairs.
+    """
+    if len(pairs) < 2:
+        raise BadInput(f"an interval needs two seeds or more, not {len(pairs)}.")
+    rows: dict[str, list[float]] = {}
+    for plain, changed in pairs:
         for curve in curves or plain.curves:
             difference = sum(changed.curves[curve]) - sum(plain.curves[curve])
             rows.setdefault(curve, []).append(difference)
-        first.append(first_difference(plain, changed))
     found = tuple(_difference(curve, values) for curve, values in rows.items())
-    return Comparison(at, operation, found, tuple(first))
+    return found, tuple(first_difference(plain, changed) for plain, changed in pairs)
 
 
 def first_difference(a: Society, b: Society) -> int:

@@ -28,8 +28,8 @@ from collegium.society.operations import (
 )
 from collegium.society.output import write_parquet
 
-SEATED = "thinks"
-"""Column of users who act by a reply of their own, which a seated person gives."""
+REMEMBERED = 25
+"""How many of an agent's latest memories an interview puts before it."""
 
 
 class Act(msgspec.Struct, frozen=True):
@@ -61,7 +61,8 @@ class Live:
         self.log: list[Act] = []
         self.paused = False
         self._snapshots: dict[str, Society] = {}
-        self._undo: list[tuple[Operation, Undo, Society | None]] = []
+        # of a planned operation it is not known yet how to take it back: None
+        self._undo: list[tuple[Operation, Undo | None, Society | None]] = []
 
     # -- the director -----------------------------------------------------------------------
 
@@ -96,7 +97,7 @@ class Live:
             BadInput: It cannot be carried out.
             UnknownName: A name in it does not exist.
         """
-        if isinstance(operation, TakeOver | HandBack) and not self.society.model.actions:
+        if isinstance(operation, TakeOver | HandBack) and self._by_seat(operation):
             self._seat(operation)
             undo: Undo = Undo()
             before = None
@@ -115,7 +116,7 @@ class Live:
             BadInput: The step is over, or the operation is impossible.
         """
         schedule(self.society, at, operation)
-        self._undo.append((operation, Undo(), None))
+        self._undo.append((operation, None, None))
         self._write(who, how, {"at": at, **msgspec.to_builtins(operation)})
 
     def undo(self) -> bool:
@@ -132,7 +133,7 @@ class Live:
         if not self._undo:
             return False
         operation, undo, before = self._undo[-1]
-        if unschedule(self.society, operation):
+        if undo is None and unschedule(self.society, operation):
             pass
         elif before is not None:
             if before.t != self.society.t:
@@ -141,10 +142,16 @@ class Live:
                     "restore a snapshot."
                 )
             self._become(before)
-        elif isinstance(operation, TakeOver) and not self.society.model.actions:
+        elif isinstance(operation, TakeOver) and self._by_seat(operation):
             self._seat(HandBack(operation.agent))
         else:
-            for inverse in undo.operations or _inverse_of_planned(self.society, operation):
+            undo = self._carried(operation) if undo is None else undo
+            if undo.whole:
+                raise BadInput(
+                    "this was planned and is done; it can only be taken back by going back: "
+                    "restore a snapshot."
+                )
+            for inverse in undo.operations:
                 carry_out(self.society, inverse)
         self._undo.pop()
         self._write("director", "code", {"do": "undo", "what": msgspec.to_builtins(operation)})
@@ -207,7 +214,7 @@ class Live:
         if society.kernel is None or society.model.describe is None:
             raise BadInput("an interview needs a language model and agents that can be described.")
         memory = society.state.values.get("memory", {}).get(str(agent), [])
-        profile = " ".join([society.model.describe(society, agent), *memory])
+        profile = " ".join([society.model.describe(society, agent), *memory[-REMEMBERED:]])
         asked = Agent(
             society.kernel, f"interview-{agent}@{society.t}", role="interview", profile=profile
         )
@@ -227,23 +234,37 @@ class Live:
 
     # -- how ----------------------------------------------------------------------------------
 
-    def _seat(self, operation: TakeOver | HandBack) -> None:
-        """Let a person answer in the place of a user, or no longer."""
-        agent = operation.agent
-        self._there(agent)
-        if self.seats is None:
-            raise BadInput("nobody sits here who could answer for an agent.")
-        thinks = self.society.agents[SEATED]
+    def _carried(self, operation: Operation) -> Undo:
+        """How to take back a planned operation that was carried out since."""
+        done = self.society.carried
+        return next((undo for what, undo in reversed(done) if what == operation), Undo(whole=True))
+
+    def _by_seat(self, operation: TakeOver | HandBack) -> bool:
+        """Whether a person answers calls, rather than setting columns of actions."""
+        if self.society.model.seat is None:
+            return False
         if isinstance(operation, TakeOver):
-            self.seats.take(f"user-{agent}", thought=bool(thinks[agent]))
-            thinks[agent] = 1
+            return not operation.actions
+        return str(operation.agent) not in self.society.state.values.get("held", {})
+
+    def _seat(self, operation: TakeOver | HandBack) -> None:
+        """Let a person answer in the place of an agent, or no longer."""
+        self._there(operation.agent)
+        sit = self.society.model.seat
+        if self.seats is None or sit is None:
+            raise BadInput("nobody sits here who could answer for an agent.")
+        taken = isinstance(operation, TakeOver)
+        name = sit(self.society, operation.agent, taken)
+        if taken:
+            self.seats.take(name)
         else:
-            thinks[agent] = self.seats.leave(f"user-{agent}")
+            self.seats.leave(name)
 
     def _become(self, other: Society) -> None:
         society = self.society
         society.state, society.t = other.state, other.t
         society.parameters, society.curves = other.parameters, other.curves
+        society.carried = list(other.carried)
 
     def _there(self, agent: int) -> None:
         if not 0 <= agent < len(self.society.agents):
@@ -257,18 +278,3 @@ class Live:
 def _whole(operation: Operation) -> bool:
     """Whether an operation can only be taken back by going back."""
     return operation.__struct_config__.tag in ("remember", "add", "remove", "inject")
-
-
-def _inverse_of_planned(society: Society, operation: Operation) -> tuple[Operation, ...]:
-    """What takes back a planned operation that was carried out: it has no undo of its own."""
-    from collegium.society.operations import Close, Open, Set
-
-    match operation:
-        case Close(place):
-            return (Open(place),)
-        case Open(place):
-            return (Close(place),)
-        case Set(parameter, _):
-            return (Set(parameter, society.model.parameters[parameter].value),)
-        case _:
-            return ()

@@ -16,12 +16,13 @@ Paper vs code vs ours
   is bound to the names themselves.
 * The code tells duplicates by a hash that changes with every process. Here texts are compared.
 * Of the code's grounding components there are places, inventories and the pay-off of the pub game;
-  clocks, forums, questionnaires and markets are not here, nor the asynchronous engine.
+  clocks, questionnaires and markets are not here, nor the asynchronous engine. A forum is a society
+  of its own here, see :mod:`collegium.society.scene.inside`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ from collegium.society.scene.entity import ActionSpec, Answer, Entity
 from collegium.society.scene.ground import Inventory
 from collegium.society.scene.memory import AssociativeMemory
 from collegium.society.scene.player import RECENT, Remembering
+from collegium.society.scene.together import act_together
 
 PAPER = "concordia"
 
@@ -70,6 +72,7 @@ async def success_and_why(scene: Scene, page: Document, text: str, actor: str) -
     """Ask whether it succeeds and, if not, why."""
     if await page.yes_no("success", f"Does {actor} succeed in this?") is not False:
         return text
+    scene.failed = True
     why = await page.open_question("why", f"Why does {actor} fail?")
     return f"{text} But it fails. {why}".strip()
 
@@ -96,7 +99,26 @@ async def transfer(scene: Scene, page: Document, text: str, actor: str) -> str:
     return text
 
 
+async def movement(scene: Scene, page: Document, text: str, actor: str) -> str:
+    """Where the actor is afterwards: in one of the places that are open."""
+    places = [place for place in scene.known_places if place not in scene.closed]
+    if len(places) < 2:
+        return text
+    place = await page.choice("movement", f"Where is {actor} after that?", places)
+    if place is not None:
+        scene.places[actor] = place
+    return text
+
+
 CHAIN: tuple[Rule, ...] = (success_and_why, effect)
+
+RULES: Mapping[str, Rule] = {
+    "success": success_and_why,
+    "effect": effect,
+    "transfer": transfer,
+    "movement": movement,
+}
+"""The questions of a chain by name."""
 
 
 class Happened(msgspec.Struct, frozen=True):
@@ -107,6 +129,7 @@ class Happened(msgspec.Struct, frozen=True):
     attempt: str
     event: str
     observers: tuple[str, ...]
+    failed: bool = False
 
 
 class _Kept(msgspec.Struct):
@@ -132,6 +155,9 @@ class Scene:
         inventory: Who has what; None: nothing is owned.
         chain: How attempts are resolved.
         batched: Whether players with the same news are told in one call.
+        closed: Places where nobody can go.
+        absent: Players who take no part: they are asked nothing and notice nothing.
+        together: Whether everybody acts in every step, not knowing what the others do.
 
     Raises:
         BadInput: There are no players, or a player has no place.
@@ -148,6 +174,9 @@ class Scene:
         inventory: Inventory | None = None,
         chain: Sequence[Rule] = CHAIN,
         batched: bool = True,
+        closed: Collection[str] = (),
+        absent: Collection[str] = (),
+        together: bool = False,
     ) -> None:
         if not players:
             raise BadInput("a scene needs players.")
@@ -158,10 +187,17 @@ class Scene:
         self.kernel, self.players, self.own = kernel, dict(players), own
         self.inventory, self.chain, self.batched = inventory, tuple(chain), batched
         self.queue: dict[str, list[str]] = {n: [premise] if premise else [] for n in players}
+        self.known_places = tuple(dict.fromkeys(self.places.values()))
+        self.closed, self.absent, self.together = frozenset(closed), frozenset(absent), together
         self.step = 0
         self.log: list[Happened] = []
         self.repaired = 0
-        self.over = False
+        self.over = self.failed = False
+
+    @property
+    def present(self) -> list[str]:
+        """The players who take part."""
+        return [name for name in self.players if name not in self.absent]
 
     async def run(self, steps: int) -> list[Happened]:
         """Take steps until the scene is over."""
@@ -171,26 +207,33 @@ class Scene:
 
     async def advance(self) -> None:
         """Take one step."""
-        if await self._page().yes_no("terminate", "Is the scene over?"):
+        if not self.present or await self.page().yes_no("terminate", "Is the scene over?"):
             self.over = True
             return
+        self.failed = False
         await self._observe()
+        if self.together:
+            await act_together(self)
+            return
         actor = await self._next()
-        spec = await self._spec(actor)
+        spec = await self.spec_for(actor)
         entity = self.players[actor]
         entity.acting.step = self.step
         attempt = await entity.act(spec)
         await self.own.add([attempt])
-        page = self._page()
+        page = self.page()
         page.statement(f"{actor} attempts: {attempt}")
-        event = attempt
+        event, before = attempt, self.places[actor]
         for rule in self.chain:
             event = await rule(self, page, event, actor)
         await self.own.add([event])
-        observers = [n for n in self.players if self.places[n] == self.places[actor]]
+        # who leaves a place is seen where it was and where it went
+        there = (before, self.places[actor])
+        observers = [n for n in self.present if self.places[n] in there]
         for name in observers:
             self.queue[name].append(event)
-        self.log.append(Happened(self.step, actor, attempt, event, tuple(observers)))
+        happened = Happened(self.step, actor, attempt, event, tuple(observers), self.failed)
+        self.log.append(happened)
         self.step += 1
 
     def tell(self, event: str, names: Sequence[str]) -> None:
@@ -201,7 +244,8 @@ class Scene:
     async def _observe(self) -> None:
         """Tell every player what is new to it; players with the same news together."""
         groups: dict[Any, list[str]] = {}
-        for name, news in self.queue.items():
+        for name in self.present:
+            news = self.queue[name]
             if news:
                 key = (self.places[name], tuple(news)) if self.batched else name
                 groups.setdefault(key, []).append(name)
@@ -222,15 +266,16 @@ class Scene:
         return said or " ".join(news)
 
     async def _next(self) -> str:
-        names = list(self.players)
-        chosen = await self._page().choice("next-acting", "Who acts next?", names)
+        names = self.present
+        chosen = await self.page().choice("next-acting", "Who acts next?", names)
         if chosen is None:
             self.repaired += 1
             return names[self.step % len(names)]
         return chosen
 
-    async def _spec(self, actor: str) -> ActionSpec:
-        form = await self._page().typed(
+    async def spec_for(self, actor: str) -> ActionSpec:
+        """How a player is asked to act; openly where that cannot be read."""
+        form = await self.page().typed(
             "next-action-spec", f"What is {actor} asked to do, and how?", SpecForm
         )
         if not isinstance(form, Unparsed):
@@ -244,7 +289,8 @@ class Scene:
         self.repaired += 1
         return ActionSpec(OPEN_CALL)
 
-    def _page(self) -> Document:
+    def page(self) -> Document:
+        """A document that begins with what the Game Master remembers."""
         page = Document(self.kernel, "gm", self.step, "game-master")
         page.statement("\n".join(self.own.recent(RECENT)))
         return page

@@ -15,17 +15,24 @@ if TYPE_CHECKING:
 class AssociativeMemory:
     """What an entity remembers, in the order in which it came.
 
+    A text gets its vector when texts are first looked for by likeness, so that scenes whose players
+    look back on the latest memories alone embed nothing.
+
     Args:
         embedder: Turns texts into vectors.
         distinct: Whether a text that is already there is not added again (players); the Game
             Master's own bank keeps every entry.
+        texts: What is remembered at first; the list is used as it is, and grows.
     """
 
-    def __init__(self, embedder: Embedder, *, distinct: bool = True) -> None:
+    def __init__(
+        self, embedder: Embedder, *, distinct: bool = True, texts: list[str] | None = None
+    ) -> None:
         self._embedder, self._distinct = embedder, distinct
-        self.texts: list[str] = []
-        self._known: set[str] = set()
+        self.texts: list[str] = [] if texts is None else texts
+        self._known = set(self.texts)
         self._vectors: NDArray[np.float32] = np.zeros((0, embedder.dimensions), np.float32)
+        self._embedded = 0
 
     async def add(self, texts: Sequence[str]) -> int:
         """Remember texts; line breaks become blanks. Returns how many were new."""
@@ -35,16 +42,21 @@ class AssociativeMemory:
                 continue
             self._known.add(text)
             new.append(text)
-        if new:
-            # the rows have room to grow, so that adding one does not copy all
-            filled, wanted = len(self.texts), len(self.texts) + len(new)
-            if wanted > len(self._vectors):
-                room = np.zeros((max(2 * wanted, 64), self._embedder.dimensions), np.float32)
-                room[:filled] = self._vectors[:filled]
-                self._vectors = room
-            self._vectors[filled:wanted] = await self._embedder.embed(new)
-            self.texts += new
+        self.texts += new
         return len(new)
+
+    async def _embed(self) -> None:
+        """Vectors for the texts that have none yet."""
+        filled, wanted = self._embedded, len(self.texts)
+        if filled == wanted:
+            return
+        # the rows have room to grow, so that adding one does not copy all
+        if wanted > len(self._vectors):
+            room = np.zeros((max(2 * wanted, 64), self._embedder.dimensions), np.float32)
+            room[:filled] = self._vectors[:filled]
+            self._vectors = room
+        self._vectors[filled:wanted] = await self._embedder.embed(self.texts[filled:wanted])
+        self._embedded = wanted
 
     def recent(self, count: int) -> list[str]:
         """The latest texts, oldest of them first."""
@@ -54,8 +66,9 @@ class AssociativeMemory:
         """The texts that are most like a query, best first; ties: the earlier."""
         if not self.texts or not count:
             return []
+        await self._embed()
         (vector,) = await self._embedder.embed([query])
-        scores = self._vectors[: len(self.texts)] @ vector
+        scores = self._vectors[: self._embedded] @ vector
         if count < len(scores):
             best = np.argpartition(-scores, count - 1)[:count]
             best = best[np.lexsort((best, -scores[best]))]

@@ -45,10 +45,11 @@ class Appropriate:
         name: Of the player.
         kernel: Carries the questions.
         goal: What the player wants.
+        seated: A person plays it: it is asked what it does, and no question before that.
     """
 
-    def __init__(self, name: str, kernel: Kernel, goal: str) -> None:
-        self._name, self._kernel, self._goal = name, kernel, goal
+    def __init__(self, name: str, kernel: Kernel, goal: str, *, seated: bool = False) -> None:
+        self._name, self._kernel, self._goal, self._seated = name, kernel, goal, seated
         self.step = 0
 
     async def act(self, spec: ActionSpec, context: str) -> str:
@@ -57,11 +58,12 @@ class Appropriate:
         page = Document(self._kernel, who, self.step, "player")
         page.statement(f"{who} remembers:\n{context}" if context else "")
         page.statement(f"{who} wants this: {self._goal}" if self._goal else "")
-        await page.open_question("situation", f"What kind of situation is {who} in right now?")
-        await page.open_question("self", f"What kind of person is {who}?")
-        await page.open_question(
-            "person", f"What would a person like {who} do in a situation like this?"
-        )
+        if not self._seated:
+            await page.open_question("situation", f"What kind of situation is {who} in right now?")
+            await page.open_question("self", f"What kind of person is {who}?")
+            await page.open_question(
+                "person", f"What would a person like {who} do in a situation like this?"
+            )
         call = spec.call.replace("{name}", who)
         if spec.output == "choice":
             return await page.choice("act", call, spec.options) or spec.options[0]
@@ -72,7 +74,9 @@ class Appropriate:
         return said if said.startswith(who) else f"{who}: {said}"
 
 
-def player(name: str, kernel: Kernel, memory: AssociativeMemory, goal: str = "") -> Entity:
+def player(
+    name: str, kernel: Kernel, memory: AssociativeMemory, goal: str = "", *, seated: bool = False
+) -> Entity:
     """A player.
 
     Args:
@@ -80,5 +84,7 @@ def player(name: str, kernel: Kernel, memory: AssociativeMemory, goal: str = "")
         kernel: Carries its questions.
         memory: What it remembers.
         goal: What it wants.
+        seated: Whether a person plays it.
     """
-    return Entity(name, {"memory": Remembering(memory)}, Appropriate(name, kernel, goal))
+    acting = Appropriate(name, kernel, goal, seated=seated)
+    return Entity(name, {"memory": Remembering(memory)}, acting)

@@ -11,11 +11,12 @@ from collegium.models import open_embedder
 from collegium.society.archetypes import Archetypes
 from collegium.society.engine import Model, Parameter, Society
 from collegium.society.social.behaviour import OPTIONS, Crowd, action_prompt, persona, think
-from collegium.society.social.feeds import Recommender, feeds
+from collegium.society.social.feeds import Recommender, feeds, in_network
 from collegium.society.social.platform import Platform
 from collegium.society.social.recommend import KINDS, REFRESH, Recommendations, Vectors
 from collegium.society.social.tables import RELATIONS
 from collegium.society.social.users import CATEGORIES, TOPICS, make_users, saying
+from collegium.society.sources import people_of
 from collegium.society.state import Array, State
 
 if TYPE_CHECKING:
@@ -117,6 +118,19 @@ def social_model(
         if not made["success"]:
             raise BadInput(f"the news could not be posted: {made['reason']}.")
 
+    def news(society: Society, user: int) -> str:
+        """The posts of followees that a user would be shown first."""
+        platform = step.platform(society)
+        posts = in_network(platform, np.array([user]))[0]
+        texts, table = society.state.texts["text"], platform.posts
+        shown = [texts[int(table["text"][p])] for p in posts.tolist() if p >= 0]
+        return f"In your feed you read: {' / '.join(shown)}" if shown else ""
+
+    def voice(society: Society, user: int, text: str) -> None:
+        """A post of a user's own."""
+        if text.strip() and society.agents["present"][user]:
+            step.platform(society).act(user, "create_post", text=text)
+
     return Model(
         name="social",
         steps=(step,),
@@ -127,7 +141,22 @@ def social_model(
         newcomers=newcomers,
         leave=leave,
         describe=persona,
+        seat=seat,
+        news=news,
+        voice=voice,
     )
+
+
+def seat(society: Society, user: int, taken: bool) -> str:
+    """A user for whom a person answers thinks, whatever it did before."""
+    thinks = society.agents["thinks"]
+    before = society.state.values.setdefault("thought", {})
+    if taken:
+        before.setdefault(str(user), int(thinks[user]))
+        thinks[user] = 1
+    else:
+        thinks[user] = before.pop(str(user), int(thinks[user]))
+    return f"user-{user}"
 
 
 def newcomers(society: Society, rows: slice) -> None:
@@ -168,9 +197,9 @@ def build_social(options: Options) -> tuple[Model, State]:
         BadInput: An option or a file is not what it must be.
         UnknownName: There is no such recommender.
     """
-    from collegium.society.simulate import population
-
-    people = population(options, ("age",))[0] if options.population else None
+    people = None
+    if options.population:
+        people = people_of(options.population, options.agents, options.seed, ("age",)).people
     count = len(people) if people is not None else options.agents
     state = make_users(count, seed=options.seed, people=people)
     if not 0 <= options.llm_users <= count:
