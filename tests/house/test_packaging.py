@@ -70,6 +70,7 @@ def test_every_extra_is_known() -> None:
     assert set(extras) == {
         *("local", "remote", "tasks", "cluster", "routing", "protocols", "memory", "yaml"),
         *("argumentation", "guard", "agentdojo", "serve", "worlds", "alfworld", "society"),
+        "studio",
         "gradients",
         *("bench", "docs", "test", "dev", "all"),
     }
