@@ -17,7 +17,6 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Coroutine
 from pathlib import Path
-from time import perf_counter
 from typing import Any
 
 import msgspec
@@ -72,7 +71,6 @@ class Row(msgspec.Struct, frozen=True, omit_defaults=True):
         tokens: Tokens, as it was told; None: it was not.
         trace_calls: Model calls in the trace of that id.
         trace_tokens: Tokens in it.
-        seconds: From the question to the answer.
         skipped: Why it did not run.
     """
 
@@ -83,7 +81,6 @@ class Row(msgspec.Struct, frozen=True, omit_defaults=True):
     tokens: int | None = None
     trace_calls: int = 0
     trace_tokens: int = 0
-    seconds: float = 0.0
     skipped: str = ""
 
 
@@ -211,13 +208,12 @@ def measure(model: str, system: str = SYSTEM, question: str = QUESTION) -> list[
                     reason = "its package is not installed"
                     rows.append(Row(protocol, protocol, skipped=reason))
                     continue
-                begin = perf_counter()
                 told = asyncio.run(CLIENTS[protocol](address, question))
-                rows.append(_row(package, protocol, told, perf_counter() - begin, home))
+                rows.append(_row(package, protocol, told, home))
     return rows
 
 
-def _row(package: str, protocol: str, told: Told, seconds: float, home: Path) -> Row:
+def _row(package: str, protocol: str, told: Told, home: Path) -> Row:
     store = RunStore(home / "runs.db")
     try:
         if told.run:
@@ -242,7 +238,6 @@ def _row(package: str, protocol: str, told: Told, seconds: float, home: Path) ->
         tokens=told.tokens,
         trace_calls=len(calls),
         trace_tokens=tokens,
-        seconds=round(seconds, 2),
     )
 
 
