@@ -15,7 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from collegium.errors import BadInput, missing_extra, unknown_name
+from collegium.errors import BadInput, CollegiumError, missing_extra, unknown_name
 from collegium.tasks.task import Score
 from collegium.worlds.web.acting import LIMIT, BrowserWorld, Form
 from collegium.worlds.web.session import Session, begin
@@ -125,10 +125,14 @@ class MiniwobWorld(BrowserWorld):
             await session.forget()
             page = session.tab.page
             await page.evaluate(_START, [f"{self.task}/{self.number}", _QUIET])
+            await page.wait_for_function("() => WOB_TASK_READY", timeout=self.patience * 1000)
             self.intro = f"Task: {await page.evaluate(_SAID)}\n\n"
-        except BaseException:
+        except BaseException as error:
             await session.close()
-            raise
+            if isinstance(error, CollegiumError) or not isinstance(error, Exception):
+                raise
+            reason = str(error).partition("\n")[0]
+            raise BadInput(f"{self.task}: the page did not begin ({reason}).") from None
         return session
 
     async def _over(self, session: Session) -> bool:

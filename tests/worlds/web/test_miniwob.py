@@ -32,7 +32,7 @@ async def test_a_true_reward_for_the_right_click_and_for_a_wrong_one() -> None:
     assert score.correct and score.facts == {"done": True, "reward": 1.0}
     assert await world.reset(5) == seen  # the episode is that of its number
     others = [n for n in re.findall(r"button '(.*?)'", seen) if n != wanted[1]]
-    wrong = number(seen, others[0]) if others else number(seen, "click-button")
+    wrong = number(seen, others[0]) if others else 1
     turn = await world.step(f"click [{wrong}]")
     assert not (await world.judge(None)).correct
     with pytest.raises(BadInput, match="over"):
@@ -80,14 +80,13 @@ def test_episodes_of_all_tasks() -> None:
         load("miniwob:click-buton")
 
 
-async def test_at_least_a_hundred_tasks_can_be_played() -> None:
-    begun = {}
-    for name in miniwob.tasks():
+async def test_tasks_of_all_kinds_can_be_played() -> None:
+    for name in miniwob.tasks()[::9]:  # every one takes most of a second
         world = MiniwobWorld(name)
         seen = await world.reset()
-        begun[name] = not world.problem and len(seen) > len("Task: ") and bool(world.actions())
+        assert not world.problem, world.problem
+        assert re.match(r"Task: \S", seen) and world.actions(), name
         await world.close()
-    assert sum(begun.values()) >= 100, [name for name, good in begun.items() if not good]
 
 
 async def test_going_back_in_an_episode() -> None:
