@@ -10,6 +10,7 @@ from collegium.errors import BadInput
 from collegium.society import Society, State, load, save
 from collegium.society.covid import Isolation, covid_model
 from collegium.society.covid.packaged import astoria, brooklyn, read_pickled, weekly_cases
+from collegium.society.simulate import Options, simulate, start
 
 installed = pytest.mark.skipif(
     importlib.util.find_spec("agent_torch") is None, reason="agent-torch is not installed"
@@ -80,3 +81,16 @@ def test_a_pickle_runs_nothing(tmp_path, capsys):
         read_pickled(tmp_path / "missing.pickle")
     assert read_pickled(file).tolist() == [0, 1, 2, 3, 4]
     assert capsys.readouterr().out == ""
+
+
+@installed
+async def test_astoria_is_a_population_of_the_command():
+    made = start(Options(simulator="covid", population="astoria", seed=1))
+    assert len(made.agents) == 37_518
+    assert list(made.state.layers) == ["mobility"]
+    assert int((made.agents["stage"] > 0).sum()) == int(astoria().infected.sum())
+    assert "household" in made.agents
+    await simulate(made, 3)
+    assert sum(made.curves[stage][-1] for stage in "SEIRM") == 37_518
+    market = start(Options(simulator="market", population="astoria", seed=1))
+    assert len(market.agents) == 37_518
