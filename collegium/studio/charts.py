@@ -32,7 +32,7 @@ def dot(index: int) -> None:
 
 def accuracy_chart(rows: Sequence[SystemRow], controls: Mapping[str, float]) -> None:
     """Accuracy of each system with its 95% interval; floors as dashed lines."""
-    top, width = 26 if controls else 10, WIDTH - NAMES - RIGHT
+    top, width = 36 if controls else 10, WIDTH - NAMES - RIGHT
     height = top + ROW * len(rows)
     told = "; ".join(
         f"{r.name} {percent(r.accuracy)}, {percent(r.ci_low)} to {percent(r.ci_high)}" for r in rows
@@ -52,7 +52,7 @@ def accuracy_chart(rows: Sequence[SystemRow], controls: Mapping[str, float]) -> 
             at = "end" if share > 0.6 else "start"
             _text(
                 x(share) + (-4 if at == "end" else 4),
-                10 + 12 * i,
+                12 + 14 * i,
                 f"{name} {percent(share)}",
                 "tick",
                 at,

@@ -20,6 +20,14 @@ def questions(tmp_path) -> Path:
     return file
 
 
+@pytest.fixture
+def few(tmp_path) -> Path:
+    """Questions for models that are slow, or write much."""
+    file = tmp_path / "few.csv"
+    file.write_text("".join(CHOICES.splitlines(keepends=True)[:4]))
+    return file
+
+
 def choose(page, *systems: str) -> None:
     """Fill in the systems of the form."""
     for n, spec in enumerate(systems, 1):
@@ -42,11 +50,11 @@ def begin(page) -> str:
     return page.url.rpartition("/")[2]
 
 
-def compared(seen, questions, *systems) -> str:
+def compared(seen, questions, *systems, said="6 questions") -> str:
     """A finished comparison of the uploaded questions."""
     page = seen.open("/compare")
     choose(page, *systems)
-    upload(page, questions, "6 questions")
+    upload(page, questions, said)
     run = begin(page)
     page.get_by_role("heading", name="Systems", exact=True).wait_for()
     return run
@@ -179,12 +187,12 @@ def test_an_upload_past_the_page_is_refused_all_the_same(watch, tmp_path):
     assert not Path("/tmp/escaped.csv").exists()
 
 
-def test_a_comparison_goes_on_without_its_page_and_can_be_stopped(watch, studio_with, questions):
+def test_a_comparison_goes_on_without_its_page_and_can_be_stopped(watch, studio_with, few):
     slow = studio_with(model="slow")
     seen = watch(at=slow)
     page = seen.open("/compare")
     choose(page, "cot", "direct")
-    upload(page, questions, "6 questions")
+    upload(page, few, "3 questions")
     run = begin(page)
     page.get_by_role("button", name="Stop").wait_for()
     assert serious(page) == []
@@ -208,10 +216,10 @@ def test_a_comparison_goes_on_without_its_page_and_can_be_stopped(watch, studio_
     assert seen.clean()
 
 
-def test_hostile_answers_stay_text(watch, studio_with, questions, browser, tmp_path):
+def test_hostile_answers_stay_text(watch, studio_with, few, browser, tmp_path):
     hostile = studio_with(model="hostile")
     seen = watch(at=hostile)
-    run = compared(seen, questions, "cot", "mad:agents=2,rounds=1")
+    run = compared(seen, few, "cot", "mad:agents=2,rounds=1", said="3 questions")
     page = seen.page
     page.locator("table.questions a").first.click()
     page.locator(".transcript .event").first.wait_for()
