@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -161,7 +161,7 @@ class Checker:
         self._process: asyncio.subprocess.Process | None = None
         self._busy = asyncio.Lock()
 
-    async def ask(self, request: Request) -> AsyncIterator[Part]:
+    async def ask(self, request: Request) -> AsyncGenerator[Part, None]:
         """The parts of an answer as they come.
 
         The last is ``end``, or ``late`` when the time was up. Whoever stops before has the check

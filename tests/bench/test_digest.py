@@ -36,6 +36,8 @@ from collegium.kernel.calls import Usage
 from collegium.kernel.store import RunStore, Totals
 from tests.bench.atom_rules import checked
 
+pytestmark = pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS")
+
 HOSTILE = (
     "<script>alert(1)</script><img src=x onerror=alert(2)> \x1b[2J\r\nBcc: all@evil.test\r\n\r\n"
     "]]> &amp; \u202egnp.exe \x00 {{7*7}} javascript:alert(3) \ufffe"

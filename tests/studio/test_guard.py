@@ -212,7 +212,7 @@ def typed(page, text):
 
 
 def state(page, text):
-    page.locator(".remarks .state", has_text=text).wait_for()
+    page.locator(".remarks .summary-line", has_text=text).wait_for()
 
 
 def test_a_policy_is_checked_while_it_is_typed(watch):

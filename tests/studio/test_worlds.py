@@ -290,7 +290,7 @@ def test_a_maze_is_played_by_hand_and_stepped_through(studio, watch):
     assert "act: move" in page.locator(".detail").inner_text()
     page.keyboard.press("ArrowLeft")
     page.locator(f"text=step 0 of {moves}").wait_for()
-    page.locator(".steps ol button").last.click()
+    page.locator(".episode ol button").last.click()
     page.locator(f"text=step {moves} of {moves}").wait_for()
     assert "You are at the goal." in page.locator(".detail").inner_text()
     assert page.locator("#step-on").is_disabled()
@@ -313,7 +313,7 @@ def test_a_system_is_watched_as_it_plays(walking, watch):
     assert serious(page) == []
     page.get_by_role("button", name="Watch").click()
     page.locator(".score", has_text="Solved").wait_for()
-    steps = page.locator(".steps ol button").count()
+    steps = page.locator(".episode ol button").count()
     assert steps > 2
     assert "I am at the goal." in page.locator(".detail").inner_text()
     page.keyboard.press("ArrowLeft")
@@ -404,7 +404,7 @@ def test_a_long_episode_is_stepped_through_by_the_slider(studio, watch):
     page.locator("text=step 0 of 5000").wait_for()
     page.get_by_label("Step", exact=True).fill("4321")
     page.locator(".detail", has_text="after 4320").wait_for()
-    assert page.locator(".steps ol button").count() < 150
+    assert page.locator(".episode ol button").count() < 150
     assert watched.clean()
 
 

@@ -77,8 +77,9 @@ def when(moment: str) -> str:
 def share(row: Tally) -> str:
     """How a system did: "7 of 30, 23.3% (11.8% to 40.9%)"."""
     counted = f"{row.correct} of {row.n}, " if row.correct is not None else ""
-    low, high = row.low, row.high
-    between = f" ({percent(low)} to {percent(high)})" if None not in (low, high) else ""  # pyright: ignore
+    between = ""
+    if row.low is not None and row.high is not None:
+        between = f" ({percent(row.low)} to {percent(row.high)})"
     return f"{counted}{percent(row.accuracy)}{between}"
 
 

@@ -271,7 +271,7 @@ class Stepper:
                 "input", self._slid, js_handler="(e) => emit(e.target.value)", throttle=0.1
             )
             self.count = tag("span", cls="nums dim", role="status")
-        with tag("div", cls="steps"):
+        with tag("div", cls="episode"):
             self.list = tag("ol", aria_label="All steps", tabindex="0")
             self.detail = tag("div", cls="detail")
         self._show()

@@ -25,7 +25,7 @@ _LINE = re.compile(r"\bline (\d{1,7})\b")
 
 def state_line(state: str, form: Part | None, trouble: str) -> None:
     """What the policy is as a whole, and whether the check goes on."""
-    with tag("p", cls="state", role="status"):
+    with tag("p", cls="summary-line", role="status"):
         if form is not None:
             rules, tools = form["rules"], len(form["tools"])
             rest = "the rest is blocked" if form["default"] == "block" else "the rest is allowed"
@@ -66,7 +66,7 @@ def overlaps(found: Sequence[Part], attempt: Callable[[str, str], None]) -> None
         "forbids, their order decides.", cls="dim")  # fmt: skip
     with (
         tag("div", cls="wide", tabindex="0", role="region", aria_labelledby="overlaps"),
-        tag("table", cls="plain"),
+        tag("table", cls="plain overlap"),
     ):
         _head("Tool", "Rules", "Argument", "A value that meets both", "")
         with tag("tbody"):
