@@ -2,17 +2,16 @@
 
 import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from collegium.commands.guard_print import policy_text
 from collegium.errors import BadInput, Blocked, MissingExtra, PolicyError
-from collegium.guard import Compiled, Guarding, Policy, Rule
-from collegium.guard.generate import draft, generate, provenance, rules_of, with_generated
+from collegium.guard import Guarding, Policy, Rule
+from collegium.guard.generate import PROFILE, draft, generate, provenance, rules_of, with_generated
 from collegium.guard.policy import Ask, Writing
-from collegium.guard.reading import load_policy, parse_policy
+from collegium.guard.reading import parse_policy
 from collegium.guard.update import Writer, widening
 from collegium.kernel import Generate, Kernel
 from collegium.models import ScriptedModel
@@ -310,38 +309,12 @@ def test_errors_are_the_users_to_act_on() -> None:
 # -- a real model ---------------------------------------------------------------------------------
 
 
-async def test_what_a_real_model_writes_is_a_policy_file(
-    recorded: Callable[[str], Model], tmp_path: Path
-) -> None:
-    made = await draft(recorded("local-tiny"), "Read the file rent.txt.", SPECS)
-    assert made.policy.tools
-    file = tmp_path / "policy.yaml"
-    file.write_text(policy_text(made))
-    policy = load_policy(file)
-    assert policy == made.policy
-    assert all(r.origin == "generated" for rules in policy.tools.values() for r in rules)
-    named = {t.name: t.parameters["properties"].keys() for t in SPECS}
-    for tool, rules in policy.tools.items():
-        assert all(rule.when.keys() <= named[tool] for rule in rules)
-    for value in made.values:
-        in_request = str(value.value).lower() in made.request.lower()
-        assert value.source == "model" or in_request
-    assert not Compiled(policy).decide("list_files", {}).allowed
-
-
-async def test_a_run_under_rules_that_a_real_model_writes(
+async def test_a_real_reply_that_was_cut_off_is_no_policy(
     recorded: Callable[[str], Model],
 ) -> None:
-    bank = Bank()
-    guarding = Guarding(policy("narrow-only"), tools={t.spec.name: t for t in bank.tools})
-    models = {"": scripted(False, {}), "policy-writer": recorded("local-tiny")}
-    kernel = Kernel(models, tools=bank.tools, interceptors=guarding.interceptors, seed=1)
-    guarding.bind(kernel, REQUEST)
-    await solve(System("clerk", None, pay, {}), Task(id="rent", prompt=REQUEST), kernel, {})
-    written = guarding.writing
-    assert written is not None
-    # whatever it wrote, what was sent is what the rules in force let through
-    final = Compiled(guarding.guard.policy)
-    for recipient, amount in bank.sent:
-        assert final.decide("send_money", {"recipient": recipient, "amount": amount}).allowed
-    assert THIEF not in [v.value for v in written.values if v.source == "result"]
+    kernel = Kernel(recorded("local-tiny"), seed=0)
+    writer = kernel.agent("policy-writer", profile=PROFILE)
+    with pytest.raises(PolicyError, match="no usable policy in 1 attempts"):
+        await generate(writer, "Read the file rent.txt.", SPECS, retries=0)
+    (event,) = kernel.trace.events
+    assert event.replies[0].finish == "length"

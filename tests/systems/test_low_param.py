@@ -13,7 +13,6 @@ from collegium.errors import BadInput
 from collegium.guard import Policy
 from collegium.guard.use import Guarding
 from collegium.kernel import Event, Generate, Kernel, Toolbox, UseTool
-from collegium.models.model import Model
 from collegium.systems import parse_system
 from collegium.systems.low_param import low_param
 from collegium.systems.low_param.play import move_key
@@ -22,7 +21,7 @@ from collegium.tasks.task import Score, Task
 from collegium.tasks.text_worlds import world_item
 from collegium.worlds import Restore, drivers
 from collegium.worlds.play import Turn
-from collegium.worlds.text import kind, text_world
+from collegium.worlds.text import kind
 from collegium.worlds.text.kind import TextWorld
 from tests.kernel.support import Scripted
 
@@ -438,32 +437,3 @@ async def test_database_tasks_are_judged_by_content_and_bad_statements_are_obser
         assert outcome.correct == correct
         seen = [m.text for m in model.requests[2].messages if m.role == "user"]
         assert any("Error: " in text and "syntax error" in text for text in seen)
-
-
-async def test_on_the_embedded_model(recorded: Callable[[str], Model]) -> None:
-    world = text_world("maze", "test", 0)
-    seen = await world.reset(0)
-    task = Task(id="maze", prompt=f"{kind('maze').rules}\n\n{seen}", tools=("act",))
-    kernel = Kernel(recorded("local-tiny"), tools=world.tools, drivers=drivers(world), seed=1)
-    result = await low_param(
-        task, kernel, subtasks=2, steps=3, backtracks=2, window=3, max_tokens=96
-    )
-    await kernel.aclose()
-    notes = result.notes
-    assert 1 <= len(notes["plans"]) <= 2 and all(len(p) <= 2 for p in notes["plans"])
-    made = [e for e in kernel.trace.events if isinstance(e.call, UseTool)]
-    assert len(made) == notes["made"]
-    restored = [e for e in kernel.trace.events if isinstance(e.call, Restore)]
-    hard = [b for b in notes["backtracks"] if not b["soft"]]
-    assert len(hard) <= len(restored) <= len(hard) + 1  # once more for the best way
-    assert len(notes["backtracks"]) <= 2
-    assert all(v["done"] in ("yes", "no") for v in notes["verdicts"])
-    # the path that stands is the one the world is in
-    fresh = text_world("maze", "test", 0)
-    await fresh.reset(0)
-    if notes["ended"] != "failed; back at the best way":
-        for step in notes["steps"]:
-            if step["action"].startswith("act("):
-                shown = await fresh.step(json.loads(step["action"][4:-1])["action"])
-                assert step["seen"].startswith(shown.observation)
-        assert await fresh.judge(None) == await world.judge(None)

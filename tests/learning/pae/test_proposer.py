@@ -121,7 +121,7 @@ def test_a_reply_without_output_or_of_other_things_is_no_task() -> None:
     assert read_proposals(line("Count."), SITE) == Proposed()
     fenced = f"Output:\n```json\n{line('Count.')}\n```\n"
     assert [t.ques for t in read_proposals(fenced, SITE).tasks] == ["Count."]
-    odd = "Output:\n" + "\n".join(['{"ques": 3}', "[1]", "null", line("  "), line("Ok.", "TODO")])
+    odd = "Output:\n" + "\n".join(['{"ques": 3}', "[1]", "null", line("  "), line("Ok.", "ToDo")])
     found = read_proposals(odd, SITE)
     assert ([t.ques for t in found.tasks], found.broken) == (["Ok."], 4)
 
