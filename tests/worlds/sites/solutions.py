@@ -497,7 +497,7 @@ CODE: dict[str, Solution] = {
         "",
         [
             "go code /milestone/2.2?action=edit",
-            "type textbox | Due:... | 2026-04-15",
+            "type textbox | Format:... | 2026-04-15",
             "click button | Submit changes",
             "stop",
         ],
