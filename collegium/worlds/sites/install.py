@@ -93,7 +93,8 @@ def seed_stamp(site: Site) -> str:
     """What its first state depends on."""
     digest = blake2b(environment_stamp(site).encode(), digest_size=16)
     own = (PROGRAMS / site.name).rglob("*")
-    files = [DATA / f"{site.name}.json", *PROGRAMS.glob("*.py"), *own]
+    shared = (PROGRAMS / "common.py", PROGRAMS / "seed.py")
+    files = [DATA / f"{site.name}.json", *shared, *own]
     for file in sorted(f for f in files if f.is_file() and f.suffix != ".pyc"):
         digest.update(file.name.encode() + b"\0" + file.read_bytes())
     for account in site.accounts:

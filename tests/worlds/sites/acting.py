@@ -46,7 +46,8 @@ async def play(world: SiteWorld, steps: list[str]) -> Turn:
                 await world.make(Action("click", find(seen, parts[0], parts[1], place)))
             case "type" | "enter":
                 text = "|".join(parts[2:])
-                at = find(seen, parts[0], parts[1])
+                role, _, place = parts[0].partition("#")
+                at = find(seen, role, parts[1], int(place or 1))
                 await world.make(Action("type", at, text, verb == "enter"))
             case "press":
                 await world.make(Action("press", text=rest))

@@ -5,7 +5,8 @@ A step is written as:
 * ``go SITE PATH``: the action goto.
 * ``click ROLE | NAME``: a click on the first element of that role and name that the agent is shown;
   ``click ROLE | NAME | 2`` on the second. A name that ends in ``...`` is the beginning of one.
-* ``type ROLE | NAME | TEXT``: typing, and choosing from a list; ``enter`` presses Enter afterwards.
+* ``type ROLE | NAME | TEXT``: typing, and choosing from a list; ``ROLE#2`` is the second;
+  ``enter`` presses Enter afterwards.
 * ``press KEYS``.
 * ``see TEXT``: the agent is shown this text now, so that it can know the answer.
 * ``stop ANSWER``: the end.
@@ -143,7 +144,7 @@ SHOP: dict[str, Solution] = {
             ADD,
             "go shop /basket/",
             "click link | Proceed to checkout",
-            "click button | Ship to this address",
+            "click button | Ship to your default shipping address",
             "click link | Continue",
             "click button | Place order",
             "stop",
@@ -409,7 +410,7 @@ CODE: dict[str, Solution] = {
         "",
         [
             "go code /ticket/13",
-            "type textbox | Comment: | Sand dries slower than expected.",
+            "type textbox | You may use... | Sand dries slower than expected.",
             "click button | Submit changes",
             "stop",
         ],
@@ -418,7 +419,7 @@ CODE: dict[str, Solution] = {
         "",
         [
             "go code /ticket/21",
-            "click heading | Modify Ticket...",
+            "click link | Modify Ticket",
             "click radio | resolve...",
             "click button | Submit changes",
             "stop",
@@ -428,6 +429,7 @@ CODE: dict[str, Solution] = {
         "",
         [
             "go code /ticket/11",
+            "click link | Modify Ticket",
             "type combobox | Priority: | minor",
             "click button | Submit changes",
             "stop",
@@ -437,6 +439,7 @@ CODE: dict[str, Solution] = {
         "",
         [
             "go code /ticket/9",
+            "click link | Modify Ticket",
             "type combobox | Priority: | major",
             "click button | Submit changes",
             "stop",
@@ -454,7 +457,7 @@ CODE: dict[str, Solution] = {
         "",
         [
             "go code /wiki/ReleaseChecklist?action=edit",
-            f"type textbox | ... | {CHECKLIST} 6. Drink tea.",
+            f"type textbox#2 | ... | {CHECKLIST} 6. Drink tea.",
             "click button | Submit changes",
             "stop",
         ],
@@ -463,7 +466,7 @@ CODE: dict[str, Solution] = {
         "",
         [
             "go code /wiki/SoilProbes?action=edit",
-            "type textbox | ... | Sand first, clay second.",
+            "type textbox#2 | ... | Sand first, clay second.",
             "click button | Submit changes",
             "stop",
         ],
@@ -494,7 +497,7 @@ CODE: dict[str, Solution] = {
         "",
         [
             "go code /milestone/2.2?action=edit",
-            "type textbox | Due:... | 2026-04-15",
+            "type textbox | Format:... | 2026-04-15",
             "click button | Submit changes",
             "stop",
         ],
@@ -688,7 +691,7 @@ CROSS: dict[str, Solution] = {
             "click link | Wish: export as CSV",
             "see Ticket #4",
             "go code /ticket/4",
-            "type textbox | Comment: | Also asked for in the forum.",
+            "type textbox | You may use... | Also asked for in the forum.",
             "click button | Submit changes",
             "stop",
         ],

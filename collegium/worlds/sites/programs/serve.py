@@ -41,7 +41,8 @@ def end_with_parent() -> None:
     """End when the pipe does that the parent holds the other end of."""
 
     def watch() -> None:
-        sys.stdin.buffer.read()
+        while os.read(0, PIECE):
+            pass
         os._exit(0)
 
     threading.Thread(target=watch, daemon=True).start()
@@ -89,12 +90,12 @@ def main() -> None:
 
     import site_application
 
-    common.stay_here()
     roots = {"/static/": common.STATIC, "/media/": common.STATE / "media"}
     application = with_files(site_application.application, roots)
     server = waitress.create_server(
         application, sockets=[listening], threads=THREADS, ident=None, channel_timeout=30
     )
+    common.stay_here()
     ready = common.STATE / "ready.json"
     ready.with_suffix(".new").write_text(json.dumps({"port": port, "pid": os.getpid()}))
     ready.with_suffix(".new").rename(ready)

@@ -10,7 +10,6 @@ def fill(data: dict) -> None:
     with time_machine.travel(start, tick=False):
         common.start_django()
         common.migrate()
-        tables()
         users = editors(data)
         home = make_home(data["home"], users["admin"])
     for one in data["pages"]:
@@ -18,23 +17,6 @@ def fill(data: dict) -> None:
     messages(data)
     with time_machine.travel(common.when(data["now"]), tick=False):
         common.sign_in(users, "django.contrib.auth.backends.ModelBackend")
-
-
-def tables() -> None:
-    """The tables of the page types."""
-    from django.apps import apps
-    from django.contrib.auth.management import create_permissions
-    from django.contrib.contenttypes.management import create_contenttypes
-    from django.db import connection
-
-    own = apps.get_app_config("pages")
-    have = set(connection.introspection.table_names())
-    with connection.schema_editor() as editor:
-        for model in own.get_models():
-            if model._meta.db_table not in have:
-                editor.create_model(model)
-    create_contenttypes(own, verbosity=0)
-    create_permissions(own, verbosity=0)
 
 
 def editors(data: dict) -> dict:
