@@ -16,8 +16,9 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from collegium.errors import CollegiumError, Denied
+from collegium.hosts import is_loopback
 from collegium.protocols.clients import Clients, Unauthorised
-from collegium.protocols.web import Receive, Scope, Send, TooLarge, is_loopback, status_of
+from collegium.protocols.web import Receive, Scope, Send, TooLarge, status_of
 
 COOKIE = "collegium-session"
 SESSION_SECONDS = 7 * 24 * 3600
