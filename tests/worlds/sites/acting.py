@@ -9,6 +9,7 @@ from collegium.worlds.sites.world import SiteWorld
 from collegium.worlds.web.actions import Action
 
 LINE = re.compile(r"^\t*\[(\d+)\] (\S+) (.*)$", re.MULTILINE)
+ICON = re.compile(r"\\u[0-9a-f]{4}")
 
 
 def find(observation: str, role: str, name: str, place: int = 1) -> int:
@@ -23,7 +24,11 @@ def find(observation: str, role: str, name: str, place: int = 1) -> int:
     found = []
     for number, of, rest in LINE.findall(observation):
         shown = rest[1:].partition(rest[:1])[0] if rest[:1] in "'\"" else ""
-        same = shown.startswith(name[:-3]) if name.endswith("...") else shown == name
+        # Icons are characters of a font, and style sheets write some names in capitals.
+        shown = ICON.sub("", shown).strip().lower()
+        same = (
+            shown.startswith(name[:-3].lower()) if name.endswith("...") else shown == name.lower()
+        )
         if of == role and same:
             found.append(int(number))
     shown = observation if len(observation) < 6000 else observation[:6000] + " ..."

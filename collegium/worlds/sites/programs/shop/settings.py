@@ -64,6 +64,7 @@ AUTHENTICATION_BACKENDS = [
     "django.contrib.auth.backends.ModelBackend",
 ]
 LOGIN_REDIRECT_URL = "/"
+LANGUAGES = [("en-gb", "British English")]
 SITE_ID = 1
 
 HAYSTACK_CONNECTIONS = {

@@ -37,7 +37,6 @@ class IndexPage(Page):
 
     intro = models.TextField(blank=True)
 
-    template = "pages/index.html"
     content_panels = [*Page.content_panels, FieldPanel("intro")]
 
     order = "title"
@@ -57,12 +56,14 @@ class IndexPage(Page):
 class PeoplePage(IndexPage):
     """Lists people."""
 
+    template = "pages/index.html"
     subpage_types = ["pages.PersonPage"]
 
 
 class NewsIndexPage(IndexPage):
     """Lists news, the latest first."""
 
+    template = "pages/index.html"
     order = "-date"
     subpage_types = ["pages.NewsPage"]
 
@@ -70,6 +71,7 @@ class NewsIndexPage(IndexPage):
 class EventIndexPage(IndexPage):
     """Lists events, the next first."""
 
+    template = "pages/index.html"
     order = "date"
     subpage_types = ["pages.EventPage"]
 
