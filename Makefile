@@ -55,7 +55,7 @@ $(VENV)/.installed: pyproject.toml | $(BIN)/python
 	@echo "Installing collegium with everything it needs for development ..."
 	@$(INSTALL) -e '.[all,bench,docs,test,dev]'
 	@$(INSTALL) --no-deps '$(AGENTDOJO)' '$(AGENTTORCH)'
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check '$(TORCH)' || echo "Without torch, tests of gradients are skipped."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check '$(TORCH)' peft || echo "Without torch, tests of gradients are skipped."
 	@$(INSTALL) -e '.[alfworld]' || echo "Without its planner, tests of the house games are skipped."
 	@touch $@ $(VENV)/.installed-demo
 
