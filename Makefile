@@ -15,6 +15,9 @@ AGENTDOJO ?= agentdojo==0.1.35
 # -- The populations of AgentTorch: read as data, so without what the package depends on
 AGENTTORCH ?= agent-torch==0.6.0
 
+# -- Requests made up from a description of a server: without what it depends on
+SCHEMATHESIS ?= schemathesis==4.32.5
+
 # -- For gradients: a release that has a build without CUDA where one is at hand
 TORCH ?= torch==2.13.0
 
@@ -54,7 +57,7 @@ $(VENV)/.installed-demo: pyproject.toml | $(BIN)/python
 $(VENV)/.installed: pyproject.toml | $(BIN)/python
 	@echo "Installing collegium with everything it needs for development ..."
 	@$(INSTALL) -e '.[all,bench,docs,test,dev]'
-	@$(INSTALL) --no-deps '$(AGENTDOJO)' '$(AGENTTORCH)'
+	@$(INSTALL) --no-deps '$(AGENTDOJO)' '$(AGENTTORCH)' '$(SCHEMATHESIS)'
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check '$(TORCH)' peft || echo "Without torch, tests of gradients are skipped."
 	@$(INSTALL) -e '.[alfworld]' || echo "Without its planner, tests of the house games are skipped."
 	@touch $@ $(VENV)/.installed-demo
