@@ -104,8 +104,11 @@ def cheapest_together(
     """
     if any(not candidates for _, candidates in queries):
         raise BadInput("there is a query with no model to choose from.")
-    best = [max(candidates, key=lambda c: c.p) for _, candidates in queries]
-    if not queries or sum(c.p for c in best) < required * len(queries):
+    best = [
+        max(candidates, key=lambda c: (c.p, -c.cost(tokens))) for tokens, candidates in queries
+    ]
+    least = required * len(queries) - 1e-9  # sums of shares are not exact
+    if not queries or sum(c.p for c in best) < least:
         return best
     try:
         import numpy as np
@@ -125,7 +128,7 @@ def cheapest_together(
         bounds=Bounds(0, 1),
         constraints=[
             LinearConstraint(one_each, 1, 1),
-            LinearConstraint(right, required * len(queries) - 1e-9, np.inf),
+            LinearConstraint(right, least, np.inf),
         ],
     )
     if solved.x is None:
