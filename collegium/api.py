@@ -267,7 +267,7 @@ def _again(store: RunStore, run: str, spec: Mapping[str, Any]) -> str:
     if row.kind != "run" or row.status not in ("interrupted", "failed"):
         raise BadInput(f"run {row.id} is {row.status}: only an interrupted run is gone on with.")
     asked = msgspec.json.decode(msgspec.json.encode(spec))
-    for name in asked.keys() | row.spec.keys():
+    for name in dict.fromkeys([*asked, *row.spec]):
         if name != "origin" and asked.get(name) != row.spec.get(name):
             raise BadInput(f"run {row.id} was of another {name}; to go on, ask for the same.")
     store.finish(row.id, "running")

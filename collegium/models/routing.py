@@ -104,9 +104,7 @@ def cheapest_together(
     """
     if any(not candidates for _, candidates in queries):
         raise BadInput("there is a query with no model to choose from.")
-    best = [
-        max(candidates, key=lambda c: (c.p, -c.cost(tokens))) for tokens, candidates in queries
-    ]
+    best = [max(candidates, key=lambda c: (c.p, -c.cost(tokens))) for tokens, candidates in queries]
     least = required * len(queries) - 1e-9  # sums of shares are not exact
     if not queries or sum(c.p for c in best) < least:
         return best

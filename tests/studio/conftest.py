@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import shutil
 import subprocess
@@ -130,9 +131,21 @@ def studio_with(
         one.stop()
 
 
-@pytest.fixture(scope="session")
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Within a file, coroutines come first: the browser's driver keeps an event loop running."""
+    files = list(dict.fromkeys(item.path for item in items))
+    items.sort(
+        key=lambda item: (
+            files.index(item.path),
+            item.path.parent == HERE
+            and not inspect.iscoroutinefunction(getattr(item, "obj", None)),
+        )
+    )
+
+
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    """Chromium."""
+    """Chromium. It is closed after each file, and with it the loop of its driver."""
     playwright = pytest.importorskip("playwright.sync_api")
     if CHROMIUM is None:
         pytest.skip("no Chromium on this machine")

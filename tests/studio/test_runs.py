@@ -47,7 +47,7 @@ def test_the_list_is_filtered_by_an_address(watch, studio, two):
     page.get_by_label("Text").press("Enter")
     page.wait_for_url(re.compile("text=ibuprofen"))
     rows = page.locator("table.runs tbody tr")
-    assert rows.count() == 1
+    page.wait_for_function("document.querySelectorAll('table.runs tbody tr').length == 1")
     assert "→ ibuprofen" in rows.first.inner_text()
     assert page.get_by_label("Text").input_value() == "ibuprofen"
     page.get_by_label("Ended").select_option("failed")
