@@ -32,7 +32,7 @@ def long(store) -> str:
 @pytest.fixture(scope="module")
 def two(store) -> tuple[str, str]:
     a = short_run(store, "Which drug fits?", answer="colchicine")
-    return a, short_run(store, "Which drug fits?", agents=3, answer="ibuprofen", seed=7)
+    return a, short_run(store, "Which drug fits?", agents=3, answer="paracetamol", seed=7)
 
 
 def ready(page, text: str) -> None:
@@ -43,13 +43,13 @@ def test_the_list_is_filtered_by_an_address(watch, studio, two):
     seen = watch()
     page = seen.open("/runs")
     assert page.get_by_role("heading", name="Runs", exact=True).is_visible()
-    page.get_by_label("Text").fill("ibuprofen")
+    page.get_by_label("Text").fill("paracetamol")
     page.get_by_label("Text").press("Enter")
-    page.wait_for_url(re.compile("text=ibuprofen"))
+    page.wait_for_url(re.compile("text=paracetamol"))
     rows = page.locator("table.runs tbody tr")
-    page.wait_for_function("document.querySelectorAll('table.runs tbody tr').length == 1")
-    assert "→ ibuprofen" in rows.first.inner_text()
-    assert page.get_by_label("Text").input_value() == "ibuprofen"
+    assert rows.count() == 1
+    assert "→ paracetamol" in rows.first.inner_text()
+    assert page.get_by_label("Text").input_value() == "paracetamol"
     page.get_by_label("Ended").select_option("failed")
     page.get_by_role("button", name="Filter").click()
     ready(page, "No run passes these filters.")
@@ -151,7 +151,7 @@ def test_two_runs_are_held_against_each_other(watch, two):
     page.wait_for_url(re.compile("/diff/"))
     ready(page, "What two runs did differently")
     text = page.locator("#content").inner_text()
-    for said in ("parameters: agents", "seed", "colchicine", "ibuprofen"):
+    for said in ("parameters: agents", "seed", "colchicine", "paracetamol"):
         assert said in text
     assert "The first call is the same. Call 2" in text
     assert page.locator(".diff-row.only-b, .diff-row.only-a, .diff-row.changed").count() >= 2
