@@ -85,19 +85,6 @@ SHOP: dict[str, Solution] = {
             "stop Snow depth sensor",
         ],
     ),
-    "Put 2 of the Rain gauge filter into my basket.": (
-        "",
-        [
-            product(17, "rain-gauge-filter"),
-            "type spinbutton | Quantity... | 2",
-            ADD,
-            "stop",
-        ],
-    ),
-    "Put 3 of the Soil moisture probe into my basket.": (
-        "",
-        [product(11, "soil-moisture-probe"), "type spinbutton | Quantity... | 3", ADD, "stop"],
-    ),
     "Put a Frost bell into my basket.": ("", [product(35, "frost-bell"), ADD, "stop"]),
     "Put a Slate sundial into my basket.": ("", [product(36, "slate-sundial"), ADD, "stop"]),
     "Open the page of the cheapest thing in the category Garden.": (
@@ -115,14 +102,6 @@ SHOP: dict[str, Solution] = {
     "What was the total of my order 100109?": (
         "28.00",
         ["go shop /accounts/orders/100109/", "see 37.50", "stop 37.50 euros"],
-    ),
-    "What is the status of my order 100111?": (
-        "Complete",
-        ["go shop /accounts/orders/", "see Being processed", "stop Being processed"],
-    ),
-    "What is the status of my order 100107?": (
-        "Complete",
-        ["go shop /accounts/orders/", "see Cancelled", "stop Cancelled"],
     ),
     'Write a review of the Soil moisture probe: 5 stars, the title "Honest roots", and the text '
     '"Says what the roots say."': (
@@ -163,16 +142,6 @@ SHOP: dict[str, Solution] = {
             "stop",
         ],
     ),
-    "I have moved. Change the street of my address to 16 Mill Lane.": (
-        "",
-        [
-            "go shop /accounts/addresses/",
-            "click link | Edit",
-            "type textbox | First line of address | 16 Mill Lane",
-            "click button | Save",
-            "stop",
-        ],
-    ),
     "Add the Sunshine recorder to my wish list.": (
         "",
         [product(14, "sunshine-recorder"), "click button | Add to wish list", "stop"],
@@ -184,14 +153,6 @@ SHOP: dict[str, Solution] = {
     "What does the Hail counter cost? Answer N/A if the shop does not have it.": (
         "48.00",
         ["enter textbox | Search | hail counter", "see 0", "stop N/A"],
-    ),
-    'You are the owner. Set the status of the order 100112 to "Being processed" in the dashboard.': (
-        "",
-        [
-            "go shop /dashboard/orders/100112/",
-            "click button | Change status",
-            "stop",
-        ],
     ),
     "You are the owner. Who has ordered a Snow depth sensor? Answer with the name of the customer.": (
         "Ada Okoye",
@@ -207,15 +168,6 @@ FORUM: dict[str, Solution] = {
     "Which wind speed did sven_dahl report for the storm of 27 December? Answer with the number.": (
         "26.1",
         ["click link | Storm of 27 December", "see 31.4 up here", "stop 31.4"],
-    ),
-    "What is the part number of the battery door of the Skylark One?": (
-        "FW-3001",
-        [
-            "enter textbox | q | battery door",
-            "click link | Lost the battery door",
-            "see FW-3003",
-            "stop FW-3003",
-        ],
     ),
     "From which serial number on does firmware 2.1 run on the Skylark One?": (
         "2100",
@@ -302,30 +254,9 @@ FORUM: dict[str, Solution] = {
             "stop",
         ],
     ),
-    'Write a private message to ada_okoye with the title "Kettle" and the text "Has the detector '
-    'calmed down?"': (
-        "",
-        [
-            "go forum /topic/private/publish/",
-            "type textbox | Title: | Kettle",
-            "type textbox | Invite users | ada_okoye",
-            "type textbox | Comment: | Has the detector calmed down?",
-            "click button | Publish",
-            "stop",
-        ],
-    ),
     'You are a moderator. Close the topic "Selling: Skylark One, 2023".': (
         "",
         ["go forum /topic/24/", "click link | Moderate...", "click link | Close topic...", "stop"],
-    ),
-    'You are a moderator. Move the topic "Units: knots, please" to the category Help.': (
-        "",
-        [
-            "go forum /topic/update/22/",
-            "type combobox | Category: | Help",
-            "click button | Save",
-            "stop",
-        ],
     ),
     "Open the topic in which somebody looks for testers of a beta.": (
         "",
@@ -717,17 +648,6 @@ CROSS: dict[str, Solution] = {
             product(32, "build-your-own-barometer"),
             "see 12.00",
             "stop 21 March 2026, 12.00 euros",
-        ],
-    ),
-    "How far from the kitchen should the lightning detector be, by the forum, and what does it cost "
-    "in the shop?": (
-        "five metres, 54.00",
-        [
-            "go forum /topic/11/",
-            "see Three metres away",
-            product(12, "lightning-detector"),
-            "see 54.00",
-            "stop Three metres; it costs 54.00 euros.",
         ],
     ),
     "The radio module in the shop needs a certain firmware. On which date was that version "
