@@ -104,10 +104,7 @@ def world_item(text: str, split: str = "test") -> Item:
             raise BadInput(f"{error} A world is named as NAME or NAME:ITEM.") from None
         if "/" in which or "@" in which:  # it is part of the name of a file
             raise
-        try:
-            items = load(name, split=split, seed=None).items
-        except BadInput:
-            raise error from None
+        items = load(name, split=split, seed=None).items
     by_id = {item.task.id: item for item in items} | {str(i): it for i, it in enumerate(items)}
     chosen = by_id.get(which or "0")
     if chosen is None:
