@@ -147,7 +147,8 @@ def test_two_shards_over_ray_are_one_process_to_the_bit(tmp_path):
     for shards in (1, 2):
         # A process of its own: Ray does not start twice in one that has made others meanwhile.
         done = subprocess.run(
-            [sys.executable, "-m", "collegium.cli", "simulate", "covid", "--agents", str(PEOPLE), "--steps", "8", "--infected", "0.02",
+            [sys.executable, "-m", "collegium.cli", "simulate", "covid",
+             "--agents", str(PEOPLE), "--steps", "8", "--infected", "0.02",
              "--intervene", "plan.toml", "--shards", str(shards), "--repeats", "1", "--json",
              "--checkpoint", f"kept-{shards}"],
             cwd=tmp_path, capture_output=True, text=True, check=False,
