@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 # with a smaller breadth vectors are inserted quicker, and searches among large groups miss more.
 CONNECTIVITY = 12
 """Links per vector (M)."""
-BREADTH_ADD = 40
+BREADTH_ADD = 36
 """Candidates looked at when a vector is inserted (efConstruction)."""
 BREADTH_FIND = 40
 """Candidates looked at in a search, at least (ef)."""
