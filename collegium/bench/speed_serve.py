@@ -4,8 +4,9 @@ First a scripted model that answers at once, so that nothing but the server is m
 streaming clients as asked for, all at the same time, each on a connection of its own. Beside it a
 server of the same kind that does nothing but stream the same answer: no run, no trace, no account.
 Then the embedded engine: the same requests to its own server and through our endpoint, whose every
-request is a run with its trace. Every server is a process of its own. Run it on a quiet machine
-with ``python -m collegium.bench.speed_serve``; it writes ``results/bench/serve.json``.
+request is a run with its trace; many at once, and one after the other, by turns. Every server is a
+process of its own. Run it on a quiet machine with ``python -m collegium.bench.speed_serve``; it
+writes ``results/bench/serve.json``.
 """
 
 from __future__ import annotations
@@ -35,6 +36,8 @@ from collegium.systems.direct import direct
 from collegium.tasks.task import Task
 
 CLIENTS, ENGINE_CLIENTS = 1000, 16
+TURNS = 60
+"""Requests to each of two servers, by turns: nothing waits, so their difference is the overhead."""
 MAX_TOKENS = 16
 MODEL = "local-tiny"
 QUESTION = "What is the capital of France?"
@@ -118,13 +121,44 @@ async def load(name: str, address: str, path: str, body: Body, clients: int, tok
     await client(address, path, encoded, token)  # what is made once is made now
     begin = perf_counter()
     took = await asyncio.gather(*(client(address, path, encoded, token) for _ in range(clients)))
-    seconds = perf_counter() - begin
+    return row(name, clients, took, perf_counter() - begin)
+
+
+async def by_turns(servers: list[tuple[str, str, Body, str]], path: str, turns: int) -> list[Row]:
+    """One request after the other, each server in its turn.
+
+    Args:
+        servers: Name, address, body of the request, and key of each.
+        path: Where to ask.
+        turns: Requests to each.
+    """
+    took: list[list[tuple[float, float]]] = [[] for _ in servers]
+    for turn in range(-1, turns):
+        for (_, address, body, token), times in zip(servers, took, strict=True):
+            times.append(await client(address, path, msgspec.json.encode(body), token))
+            if turn < 0:  # what is made once is made now
+                times.clear()
+    return [
+        row(f"{name}, by turns", 1, times, sum(last for _, last in times))
+        for (name, *_), times in zip(servers, took, strict=True)
+    ]
+
+
+def row(name: str, clients: int, took: list[tuple[float, float]], seconds: float) -> Row:
+    """What clients saw.
+
+    Args:
+        name: Of the server.
+        clients: How many at once.
+        took: Time to the first byte and to the last, of every request.
+        seconds: All of it.
+    """
     firsts, lasts = [t[0] for t in took], [t[1] for t in took]
     return Row(
         name=name,
         clients=clients,
         seconds=round(seconds, 3),
-        per_second=round(clients / seconds, 1),
+        per_second=round(len(took) / seconds, 1),
         first_p50_ms=percentile(firsts, 0.5),
         first_p95_ms=percentile(firsts, 0.95),
         p50_ms=percentile(lasts, 0.5),
@@ -243,24 +277,29 @@ async def measure(clients: int, engine_clients: int, model: str | None) -> list[
         if model is None:
             return rows
         system = f"direct:max_tokens={MAX_TOKENS}"
-        with endpoint(system, model, home) as address:
-            asked = {**body, "model": f"collegium/{system}"}
-            name = f"ours, {model}"
-            rows.append(await load(name, address, path, asked, engine_clients, ""))
-        async with engine(model) as (address, token):
-            name = f"the engine's own server, {model}"
-            asked = await engine_body()
-            rows.append(await load(name, address, path, asked, engine_clients, token))
+        async with engine(model) as (own, token):
+            with endpoint(system, model, home) as address:
+                ours = f"ours, {model}", address, {**body, "model": f"collegium/{system}"}, ""
+                plain = f"the engine's own server, {model}", own, await engine_body(), token
+                for name, at, asked, key in (ours, plain):
+                    rows.append(await load(name, at, path, asked, engine_clients, key))
+                rows += await by_turns([ours, plain], path, TURNS)
     return rows
 
 
 def ratios(rows: list[Row]) -> dict[str, float]:
-    """Ours to what stands beside it: how many times the replies per second, and the time."""
+    """Ours to what stands beside it: how many times the replies per second, and the time.
+
+    ``overhead_ms`` is the difference of the medians where nothing waits.
+    """
     found: dict[str, float] = {}
-    for mine, other, name in zip(rows[::2], rows[1::2], ("bare", "engine"), strict=False):
+    names = "bare", "engine", "engine_by_turns"
+    for mine, other, name in zip(rows[::2], rows[1::2], names, strict=False):
         found[f"per_second_to_{name}"] = round(mine.per_second / other.per_second, 3)
         found[f"p50_to_{name}"] = round(mine.p50_ms / other.p50_ms, 3)
         found[f"p95_to_{name}"] = round(mine.p95_ms / other.p95_ms, 3)
+        if name == names[-1]:
+            found["overhead_ms"] = round(mine.p50_ms - other.p50_ms, 2)
     return found
 
 
