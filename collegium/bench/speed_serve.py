@@ -100,7 +100,11 @@ async def client(address: str, path: str, body: bytes, token: str) -> tuple[floa
         received += chunk
     last = perf_counter() - begin
     writer.close()
-    if not received.startswith(b"HTTP/1.1 200") or b"data: [DONE]" not in received:
+    if (
+        not received.startswith(b"HTTP/1.1 200")
+        or b"data: [DONE]" not in received
+        or b'"error"' in received
+    ):
         said = received.partition(b"\r\n")[0].decode(errors="replace")
         raise BadInput(f"{address} did not stream a whole reply: {said or 'it closed'}.")
     return first, last
@@ -270,10 +274,14 @@ async def measure(clients: int, engine_clients: int, model: str | None) -> list[
     with tempfile.TemporaryDirectory() as folder:
         home, script = Path(folder), Path(folder) / "instant.py"
         script.write_text(SCRIPT)
-        with endpoint("direct", f"script:{script}:instant", home) as address:
-            rows.append(await load("ours, scripted model", address, path, body, clients, ""))
-        with process("-m", "collegium.bench.speed_serve", "--bare", home=home) as address:
-            rows.append(await load("bare server", address, path, body, clients, ""))
+        with (
+            endpoint("direct", f"script:{script}:instant", home) as mine,
+            process("-m", "collegium.bench.speed_serve", "--bare", home=home) as bare_one,
+        ):
+            pair = [("ours, scripted model", mine, body, ""), ("bare server", bare_one, body, "")]
+            for name, at, asked, key in pair:
+                rows.append(await load(name, at, path, asked, clients, key))
+            rows += await by_turns(pair, path, TURNS)
         if model is None:
             return rows
         system = f"direct:max_tokens={MAX_TOKENS}"
@@ -290,16 +298,16 @@ async def measure(clients: int, engine_clients: int, model: str | None) -> list[
 def ratios(rows: list[Row]) -> dict[str, float]:
     """Ours to what stands beside it: how many times the replies per second, and the time.
 
-    ``overhead_ms`` is the difference of the medians where nothing waits.
+    ``overhead_ms`` is the difference of the medians of a single client, for whom nothing waits.
     """
     found: dict[str, float] = {}
-    names = "bare", "engine", "engine_by_turns"
+    names = "bare", "bare_by_turns", "engine", "engine_by_turns"
     for mine, other, name in zip(rows[::2], rows[1::2], names, strict=False):
         found[f"per_second_to_{name}"] = round(mine.per_second / other.per_second, 3)
         found[f"p50_to_{name}"] = round(mine.p50_ms / other.p50_ms, 3)
         found[f"p95_to_{name}"] = round(mine.p95_ms / other.p95_ms, 3)
-        if name == names[-1]:
-            found["overhead_ms"] = round(mine.p50_ms - other.p50_ms, 2)
+        if mine.clients == 1:
+            found[f"overhead_ms_{name}"] = round(mine.p50_ms - other.p50_ms, 2)
     return found
 
 

@@ -16,12 +16,17 @@ def test_it_measures_what_it_says(tmp_path: Path) -> None:
     out = tmp_path / "serve.json"
     main(["--clients", "20", "--model", "none", "--out", str(out)])
     found = json.loads(out.read_text())
-    ours, bare = found["rows"]
+    ours, bare, alone, bare_alone = found["rows"]
     assert [ours["name"], bare["name"]] == ["ours, scripted model", "bare server"]
-    for row in (ours, bare):
-        assert row["clients"] == 20 and 0 < row["first_p50_ms"] <= row["p50_ms"] <= row["p95_ms"]
+    assert [alone["name"], bare_alone["name"]] == [f"{r['name']}, by turns" for r in (ours, bare)]
+    for row, clients in ((ours, 20), (bare, 20), (alone, 1), (bare_alone, 1)):
+        assert (
+            row["clients"] == clients and 0 < row["first_p50_ms"] <= row["p50_ms"] <= row["p95_ms"]
+        )
     expected = round(ours["per_second"] / bare["per_second"], 3)
     assert found["ratios"]["per_second_to_bare"] == expected
+    overhead = round(alone["p50_ms"] - bare_alone["p50_ms"], 2)
+    assert found["ratios"]["overhead_ms_bare_by_turns"] == overhead
 
 
 async def test_a_reply_that_is_not_whole_is_no_reply(tmp_path: Path) -> None:
