@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collegium.guard import Change, Policy, Refusal
     from collegium.guard.update import Written
     from collegium.models.model import Model
+    from collegium.worlds import World
 
 T = TypeVar("T")
 
@@ -111,6 +112,7 @@ async def arun(
     origin: Mapping[str, Any] | None = None,
     human: Callable[[str], Awaitable[str]] | None = None,
     resume: str = "",
+    screens: bool = False,
 ) -> Run:
     """Run a system on a task.
 
@@ -142,6 +144,7 @@ async def arun(
         human: Answers questions to the user.
         resume: The id of a run that was interrupted: it is gone on with, and what its trace holds
             is neither asked nor paid for again. Everything else must be as it was.
+        screens: Keep in the trace what a world that can be seen shows, after every move.
 
     Raises:
         BadInput: A name, parameter or limit is wrong, or the run to go on with is another one.
@@ -167,7 +170,7 @@ async def arun(
             "on_begin": on_begin,
             "origin": origin,
         }
-        return await _placed_run(system, task, tools, dict(drivers or {}), options)
+        return await _placed_run(system, task, tools, dict(drivers or {}), options, screens)
     chosen, parameters = parse_system(system)
     parameters |= {k: v for k, v in chosen.bind(params or {}).items() if k in (params or {})}
     if isinstance(task, str):
@@ -280,10 +283,11 @@ async def _placed_run(
     tools: Iterable[Tool] | Toolbox,
     known: dict[type[Call], Driver],
     options: Mapping[str, Any],
+    screens: bool,
 ) -> Run:
     """Run a system on an item, in its world if it has one, and judge what comes of it."""
     from collegium.bench.jobs import EVALUATOR, judged, placed
-    from collegium.worlds import drivers
+    from collegium.worlds import Visible, drivers
 
     async with placed(item, options["seed"]) as (task, world):
         box = tools if isinstance(tools, Toolbox) else Toolbox(tools)
@@ -291,11 +295,29 @@ async def _placed_run(
             box.add(one)
         if world:
             known |= drivers(world)
+        if screens and world is not None and isinstance(world, Visible):
+            options = _seen(world, options)
         done = await arun(system, task, tools=box, drivers=known, **options)
         name = (options["roles"] or {}).get(EVALUATOR)
         evaluator = open_model(name) if name else None
         score = await judged(item, world, done.result.answer, evaluator)
     return msgspec.structs.replace(done, score=score)
+
+
+def _seen(world: World, options: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The options of a run that looks at its world."""
+    from collegium.worlds import Looking
+
+    looking, begun = Looking(world), options["on_begin"]
+
+    def begin(run: str, kernel: Kernel) -> None:
+        looking.bind(kernel)
+        if begun is not None:
+            begun(run, kernel)
+
+    # innermost: a move that a guard refuses shows nothing new
+    interceptors = [*options["interceptors"], looking]
+    return {**options, "interceptors": interceptors, "on_begin": begin}
 
 
 def read_policy(policy: Policy | Path | str | None) -> Policy | None:

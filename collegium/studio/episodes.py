@@ -18,7 +18,7 @@ from collegium.kernel.history import places
 from collegium.kernel.store import RunRow
 from collegium.systems import System, systems
 from collegium.tasks.task import Task
-from collegium.worlds import Restore
+from collegium.worlds import Look, Restore
 
 LOOKED_AT = 300
 """Runs in which episodes are looked for, the newest first."""
@@ -102,7 +102,7 @@ def worlds() -> list[WorldInfo]:
     """The worlds there are: those in words, and the other benchmarks that are acted on."""
     from collegium.tasks.agentdojo import AGENTDOJO, agentdojo_ready
     from collegium.tasks.folders import FOLDERS
-    from collegium.tasks.registry import benchmarks
+    from collegium.tasks.registry import MINIWOB, SITES, WEB, benchmarks
     from collegium.worlds.text import kinds
 
     found = []
@@ -121,7 +121,7 @@ def worlds() -> list[WorldInfo]:
         )
     lacking = {AGENTDOJO: agentdojo_ready()}
     for info in benchmarks():
-        if info.name in (AGENTDOJO, FOLDERS):
+        if info.name in (AGENTDOJO, FOLDERS, MINIWOB, SITES, *WEB):
             size = info.size or 0
             missing = lacking.get(info.name, "") or info.missing
             found.append(
@@ -180,6 +180,9 @@ def steps_of(events: Iterable[Event], opening: str = "") -> list[Step]:
                     seconds=event.seconds,
                 )
             )
+        elif isinstance(call, Look):
+            _, pictures = seen_in(event.value)
+            steps[-1] = msgspec.structs.replace(steps[-1], pictures=pictures)
         elif isinstance(call, Restore):
             steps.append(
                 Step(

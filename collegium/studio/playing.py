@@ -7,6 +7,7 @@ event loop of its own, so that no page waits for another's move.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 import time
 from collections.abc import Coroutine
@@ -20,11 +21,12 @@ from collegium.bench.jobs import judged
 from collegium.errors import BadInput, CollegiumError, ModelError
 from collegium.guard import Guarding, Policy
 from collegium.kernel import Kernel, RunStore, Tool, UseTool
+from collegium.kernel.calls import Image
 from collegium.kernel.toolbox import Toolbox
 from collegium.models import ScriptedModel
 from collegium.studio.episodes import keep_outcome, seen_in
 from collegium.tasks.task import Item, Score
-from collegium.worlds import World, drivers
+from collegium.worlds import Look, Visible, World, drivers
 from collegium.worlds.play import Playable
 from collegium.worlds.world import OVER
 
@@ -52,6 +54,7 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
         reward: Of this move, where the world gives any.
         over: Whether no further move can be made.
         actions: Moves that can be made now, where they can be listed.
+        picture: What the world shows, where it can be seen.
     """
 
     text: str
@@ -59,6 +62,7 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     reward: float | None = None
     over: bool = False
     actions: tuple[str, ...] = ()
+    picture: Image | None = None
 
 
 class Table:
@@ -129,9 +133,9 @@ class Table:
         if guarding is not None:
             guarding.bind(self._kernel, task.text)
         self._kernel.agent("player", tools=[t.spec.name for t in world.tools])
-        return self._now(text)
+        return await self._now(text)
 
-    def _now(self, text: str, error: str = "") -> Seen:
+    async def _now(self, text: str, error: str = "") -> Seen:
         """What there is to see, and what can be done."""
         world = self._world
         over = text.rstrip().endswith(OVER)
@@ -141,7 +145,13 @@ class Table:
             over = over or world.last.done
             reward = world.last.reward if self.moves else None
             actions = () if over else tuple(world.actions())
-        return Seen(text=text, error=error, reward=reward, over=over, actions=actions)
+        picture = None
+        if isinstance(world, Visible):
+            with contextlib.suppress(CollegiumError):  # the trace has the reason
+                picture = await self._kernel.call(Look(agent="player"))
+        return Seen(
+            text=text, error=error, reward=reward, over=over, actions=actions, picture=picture
+        )
 
     async def move(self, tool: str, arguments: dict[str, Any]) -> Seen:
         """Make a move; what a tool or the policy refuses is told, not raised."""
@@ -155,12 +165,12 @@ class Table:
         try:
             value = await self._kernel.call(call)
         except CollegiumError as error:
-            return self._now("", str(error))
+            return await self._now("", str(error))
         except Exception as error:  # what a tool cannot do it says so
-            return self._now("", f"{type(error).__name__}: {error}")
+            return await self._now("", f"{type(error).__name__}: {error}")
         self.moves += 1
         text, _ = seen_in(msgspec.to_builtins(value, enc_hook=repr))
-        return self._now(text)
+        return await self._now(text)
 
     async def finish(self, answer: str = "") -> Score:
         """End the episode and judge it; what it was worth is kept."""

@@ -152,6 +152,7 @@ class Session:
                 on_begin=self._on_begin,
                 human=self._ask,
                 resume=resume,
+                screens=True,
             )
             self.state = "done"
         except asyncio.CancelledError:

@@ -4,6 +4,7 @@ A :class:`World` is reached through its tools alone, which are ordinary kernel t
 and traces see every move, and a system that can use tools can act in every world.
 """
 
+from collegium.worlds.looking import Look, Looking, Visible
 from collegium.worlds.world import (
     Moves,
     Restore,
@@ -15,4 +16,16 @@ from collegium.worlds.world import (
     opened,
 )
 
-__all__ = ["Moves", "Restore", "Snapshot", "Snapshots", "World", "anew", "drivers", "opened"]
+__all__ = [
+    "Look",
+    "Looking",
+    "Moves",
+    "Restore",
+    "Snapshot",
+    "Snapshots",
+    "Visible",
+    "World",
+    "anew",
+    "drivers",
+    "opened",
+]

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
-from collegium.kernel.calls import Call
+from collegium.kernel.calls import Call, Image
 from collegium.kernel.tool import Tool
 
 if TYPE_CHECKING:
@@ -93,7 +93,10 @@ class Moves(Call, frozen=True, kw_only=True, tag="moves"):
 
 
 def drivers(world: World) -> dict[type[Call], Callable[[Any], Any]]:
-    """What a kernel needs to go back and to list moves: ``Kernel(drivers=drivers(world))``."""
+    """What a kernel needs to go back, to list moves and to look, where a world can be seen.
+
+    Use it as ``Kernel(drivers=drivers(world))``.
+    """
 
     async def snapshot(call: Snapshot) -> bytes:
         return await world.snapshot()
@@ -105,12 +108,24 @@ def drivers(world: World) -> dict[type[Call], Callable[[Any], Any]]:
         listed = getattr(world, "actions", None)
         return tuple(listed()) if listed is not None else ()
 
-    return {Snapshot: snapshot, Restore: restore, Moves: moves}
+    known: dict[type[Call], Callable[[Any], Any]]
+    known = {Snapshot: snapshot, Restore: restore, Moves: moves}
+    from collegium.worlds.looking import Look, Visible, picture
+
+    if isinstance(world, Visible):
+
+        async def look(call: Look) -> Image:
+            return await picture(world)
+
+        known[Look] = look
+    return known
 
 
 def anew(world: World) -> tuple[str | type[Call], ...]:
     """All that acts on a world: what a resumed run does again, because its world is a new one."""
-    return (*(tool.spec.name for tool in world.tools), Snapshot, Restore, Moves)
+    from collegium.worlds.looking import Look
+
+    return (*(tool.spec.name for tool in world.tools), Snapshot, Restore, Moves, Look)
 
 
 @asynccontextmanager

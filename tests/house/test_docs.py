@@ -22,7 +22,7 @@ PACKAGE = ROOT / "collegium"
 SCRIPTS = ROOT / "scripts"
 
 # Parts of the command line, which has a page of its own.
-NO_ROOM = {"commands"}
+NO_ROOM = {"cli", "commands"}
 
 
 def rooms() -> list[str]:

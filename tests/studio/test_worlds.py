@@ -396,6 +396,48 @@ def test_screenshots_are_shown(studio, watch):
     assert watched.clean()
 
 
+@pytest.fixture(scope="module")
+def button():
+    """The number of a task with a button, among those of MiniWoB++."""
+    pytest.importorskip("playwright")
+    from collegium.worlds.web import miniwob
+
+    if miniwob.missing():
+        pytest.skip("miniwob is not installed")
+    return sorted(miniwob.tasks()).index("click-button")
+
+
+def test_a_browser_is_watched_with_a_picture_of_every_move(studio_with, watch, button):
+    watched = watch(at=studio_with("--model", f"script:{SCRIPT}:clicker"))
+    page = watched.open(f"/worlds/watch?world=miniwob&item={button}&split=test")
+    page.get_by_role("button", name="Watch").click()
+    page.locator(".score", has_text="Solved").wait_for()
+    for step in (2, 1, 0):  # the answer, the click, the beginning
+        page.locator(f"text=step {step} of 2").wait_for()
+        image = page.get_by_alt_text(f"What was on the screen at step {step}")
+        if step < 2:
+            image.wait_for()
+            assert image.evaluate("i => i.decode().then(() => i.naturalWidth)") > 100
+        page.keyboard.press("ArrowLeft")
+    assert serious(page) == []
+    assert watched.clean()
+
+
+def test_a_browser_is_played_by_hand_and_seen(watch, button):
+    watched = watch()
+    page = watched.open(f"/worlds/play?world=miniwob&item={button}")
+    page.locator("select[name=tool]").wait_for()
+    image = page.get_by_alt_text("What was on the screen at step 0")
+    image.wait_for()
+    assert image.evaluate("i => i.decode().then(() => i.naturalWidth)") > 100
+    page.locator("select[name=tool]").select_option("scroll")
+    page.get_by_label("direction").select_option("down")
+    page.get_by_role("button", name="Use it").click()
+    page.get_by_alt_text("What was on the screen at step 1").wait_for()
+    assert serious(page) == []
+    assert watched.clean()
+
+
 def test_a_long_episode_is_stepped_through_by_the_slider(studio, watch):
     long = [used(i, f"after {i}") for i in range(5000)]
     run = kept(studio.home / "runs.db", long)

@@ -32,6 +32,19 @@ def walker(request: Generate) -> str | Reply:
     return Reply(f"From {cell} I go on.", tool_calls=(call,), finish="tool")
 
 
+def clicker(request: Generate) -> str | Reply:
+    """Clicks the button that a page of MiniWoB++ asks for."""
+    text = "\n".join(m.text for m in request.messages)
+    wanted = re.search(r'Click on the "(.*?)" button', text)
+    moved = any(m.role == "tool" for m in request.messages)
+    if moved or wanted is None or not request.tools:
+        return "Done."
+    found = re.search(rf"\[(\d+)\] button '{re.escape(wanted[1])}'", text)
+    number = int(found[1]) if found else 1
+    call = ToolCall("c1", "click", {"id": number})
+    return Reply("I click it.", tool_calls=(call,), finish="tool")
+
+
 def vandal(request: Generate) -> str | Reply:
     """Attacks with every word and every move, twice, then answers with an attack."""
     moves = sum(m.role == "tool" for m in request.messages)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,20 +12,19 @@ from nicegui import ui
 from collegium.bench.records import Outcome
 from collegium.errors import BadInput, CollegiumError
 from collegium.kernel import Limits, RunStore
-from collegium.kernel.calls import Image
 from collegium.studio.episodes import (
     Listed,
     Step,
     acting_systems,
     episode,
     keep_outcome,
-    media_type,
     opening_of,
     require_number,
     steps_of,
 )
 from collegium.studio.frame import frame, tell
 from collegium.studio.pages.worlds import address, chosen_item
+from collegium.studio.pictures import show_picture
 from collegium.studio.safe import said, tag
 from collegium.studio.sessions import Asked, Session
 from collegium.studio.sheets import load
@@ -364,17 +362,6 @@ def show_step(step: Step, number: int) -> None:
         _block("What is seen" if step.event < 0 else "What came of it", step.seen)
     if step.tool and not step.seen and not step.error:
         tag("p", "Nothing came back.", cls="dim")
-
-
-def show_picture(one: Image, number: int) -> None:
-    """A picture, if its bytes are those of one that holds no script."""
-    kind = media_type(one.data)
-    if not kind:
-        tag("p", f"A picture that is not shown ({len(one.data):,} bytes).", cls="dim")
-        return
-    made = tag("img", alt=f"What was on the screen at step {number}", loading="lazy")
-    # made of checked bytes, so it may be an address of data
-    made.props["src"] = f"data:{kind};base64,{base64.b64encode(one.data).decode()}"
 
 
 def _block(title: str, text: str, cls: str = "") -> None:

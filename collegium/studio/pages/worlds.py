@@ -12,6 +12,7 @@ from nicegui import app, ui
 from collegium.errors import BadInput, CollegiumError, unknown_name
 from collegium.studio.episodes import Listed, WorldInfo, past, require_number, worlds
 from collegium.studio.frame import frame, tell, untell
+from collegium.studio.pictures import show_picture
 from collegium.studio.playing import Seen, Table, Tables
 from collegium.studio.safe import said, tag
 from collegium.studio.sheets import load
@@ -140,6 +141,20 @@ def _past(episodes: list[Listed]) -> None:
                     tag("td", one.created[:16].replace("T", " "))
 
 
+def choices_of(schema: Any) -> list[str]:
+    """The words that an argument may be, where only some may."""
+    words = schema.get("enum") if isinstance(schema, dict) else None
+    if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
+        return []
+    return words
+
+
+def kind_of(schema: Any) -> str:
+    """The type of an argument; "" where it has several, or none."""
+    kind = schema.get("type", "") if isinstance(schema, dict) else ""
+    return "string" if choices_of(schema) else kind if isinstance(kind, str) else ""
+
+
 class Game:
     """A world that is played, as the page shows it.
 
@@ -173,6 +188,7 @@ class Game:
                                id="log")  # fmt: skip
                 self.below = tag("div")
             with tag("div", cls="moves"):
+                self.screen = tag("div", cls="screen")
                 self.status = tag("div", aria_live="polite")
                 self.offered = tag("div")
         with self.below:
@@ -228,11 +244,14 @@ class Game:
         with self.arguments:
             required = spec.parameters.get("required", ())
             for argument, schema in spec.parameters.get("properties", {}).items():
-                kind = schema.get("type", "") if isinstance(schema, dict) else ""
                 with tag("label", cls="field"):
-                    what = kind if isinstance(kind, str) else ""
                     left = "" if argument in required else ", may be left out"
-                    tag("span", f"{argument} ({what or 'JSON'}{left})")
+                    tag("span", f"{argument} ({kind_of(schema) or 'JSON'}{left})")
+                    if choices := choices_of(schema):
+                        with tag("select", name=f"a:{argument}", cls="text"):
+                            for one in choices if not left else ("", *choices):
+                                tag("option", one, value=one)
+                        continue
                     tag("input", name=f"a:{argument}", cls="text mono", autocomplete="off")
 
     def _single(self) -> str | None:
@@ -273,7 +292,7 @@ class Game:
         given: dict[str, Any] = {}
         for argument, schema in spec.get("properties", {}).items():
             typed = str(fields.get(f"a:{argument}", ""))[:20_000]
-            kind = schema.get("type") if isinstance(schema, dict) else None
+            kind = kind_of(schema)
             if not typed and argument not in spec.get("required", ()):
                 continue
             if kind == "string":
@@ -334,6 +353,10 @@ class Game:
                 said(seen.error, cls="bad")
             if seen.text:
                 said(seen.text)
+        self.screen.clear()
+        if seen.picture is not None:
+            with self.screen:
+                show_picture(seen.picture, self.table.moves)
         ui.run_javascript("const l = document.getElementById('log'); l.scrollTop = l.scrollHeight")
         self.status.clear()
         with self.status:

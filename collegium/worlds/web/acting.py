@@ -19,7 +19,7 @@ from collegium.tasks.task import Score
 from collegium.worlds.play import Turn, require_going
 from collegium.worlds.web.actions import FORMS, STEPS, Action, early_stop, parse, written
 from collegium.worlds.web.browser import Shared, shared
-from collegium.worlds.web.session import Session
+from collegium.worlds.web.session import Area, Session
 from collegium.worlds.web.task import Mode
 from collegium.worlds.world import OVER
 
@@ -71,6 +71,9 @@ class BrowserWorld:
     """
 
     snapshots: Literal["replay"] = "replay"
+
+    area: Area | None = None
+    """The part of the window that pictures show, from its upper left; None: all of it."""
 
     def __init__(
         self,
@@ -196,15 +199,15 @@ class BrowserWorld:
         except CollegiumError as error:
             return Score(0.0, False, str(error), {"unjudged": True})
 
-    async def screenshot(self) -> bytes:
-        """The window as a PNG picture.
+    async def screenshot(self, *, small: bool = False) -> bytes:
+        """The window as a PNG picture, or as a smaller JPEG.
 
         Raises:
             BadInput: There is nothing to be seen.
         """
         if self._session is None:
             raise BadInput(self.problem or "the world was not begun; reset it first.")
-        return await self._in(self._session.screenshot())
+        return await self._in(self._session.screenshot(small=small, area=self.area))
 
     async def close(self) -> None:
         """Close its pages; cookies and storage are gone."""

@@ -82,6 +82,10 @@ def tasks() -> tuple[str, ...]:
     return tuple(name for name in found if name != "index")
 
 
+AREA = 160, 210
+"""Width and height of a task on its page, in pixels."""
+
+
 class MiniwobWorld(BrowserWorld):
     """An episode of a task.
 
@@ -112,6 +116,8 @@ class MiniwobWorld(BrowserWorld):
             raise unknown_name("task of MiniWoB++", task, tasks())
         super().__init__(mode, form=form, rounds=rounds, stops=False, patience=patience)
         self.task, self.number = task, number
+        if "." not in task:  # those of flights take the window
+            self.area = AREA
 
     async def _begin(self, seed: int | None) -> Session:
         address = serve()

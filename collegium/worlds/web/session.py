@@ -19,6 +19,12 @@ from collegium.worlds.web.tree import AxNode, Tree, print_tree
 if TYPE_CHECKING:
     from playwright.async_api import BrowserContext, Page
 
+Area = tuple[int, int]
+"""Width and height in pixels."""
+
+QUALITY = 60
+"""Of small pictures, 0 to 100."""
+
 TABS = 12
 """Tabs that may be open; those that a page opens beyond are closed at once."""
 
@@ -339,9 +345,11 @@ class Session:
         self._opening.add(task)
         task.add_done_callback(self._opening.discard)
 
-    async def screenshot(self) -> bytes:
-        """The window as a PNG picture."""
-        return await self.tab.page.screenshot(type="png", timeout=self.patience * 1000)
+    async def screenshot(self, *, small: bool = False, area: Area | None = None) -> bytes:
+        """The window, or the area of it from its upper left, as a PNG or as a smaller JPEG."""
+        clip: Any = area and {"x": 0, "y": 0, "width": area[0], "height": area[1]}
+        kind: dict[str, Any] = {"type": "jpeg", "quality": QUALITY} if small else {"type": "png"}
+        return await self.tab.page.screenshot(clip=clip, timeout=self.patience * 1000, **kind)
 
     async def close(self) -> None:
         """Close all tabs, and forget cookies and storage."""
