@@ -124,9 +124,13 @@ bench: $(VENV)/.installed $(CONCORDIA)/.installed $(AGENTTORCH_ENV)/.installed $
 	$(BIN)/python -m collegium.bench.speed_agents
 	$(BIN)/python -m collegium.bench.speed_engine
 	$(BIN)/python -m collegium.bench.speed_scheduling
+	$(BIN)/python -m collegium.bench.speed_switch
 	$(BIN)/python -m collegium.bench.speed_memory --concordia $(CONCORDIA)/bin/python
 	$(BIN)/python -m collegium.bench.speed_society --agenttorch $(AGENTTORCH_ENV)/bin/python --oasis $(OASIS_ENV)/bin/python
 	$(BIN)/python -m collegium.bench.speed_guard $(if $(PROGENT),--progent $(PROGENT))
+	$(BIN)/python -m collegium.bench.speed_worlds
+	$(BIN)/python -m collegium.bench.speed_serve
+	$(BIN)/python -m collegium.bench.speed_studio
 
 docs: $(VENV)/.installed ## Build the documentation into site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
