@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 # with a smaller breadth vectors are inserted quicker, and searches among large groups miss more.
 CONNECTIVITY = 12
 """Links per vector (M)."""
-BREADTH_ADD = 36
-"""Candidates looked at when a vector is inserted (efConstruction)."""
+BREADTH_ADD, BREADTH_LARGE = 40, 36
+"""Candidates looked at when a vector is inserted (efConstruction), and in a large graph, where it
+takes longest. With fewer of them, many equal vectors hide others in a small one."""
 BREADTH_FIND = 40
 """Candidates looked at in a search, at least (ef)."""
 WIDENING = 8
@@ -142,6 +143,8 @@ class Graph:
         import numpy as np
 
         self._threads(len(slots))
+        large = self._rows >= LARGE
+        self._graph.hnsw.efConstruction = BREADTH_LARGE if large else BREADTH_ADD
         try:
             self._all.add_with_ids(vectors, np.asarray(slots, np.int64))
         finally:
