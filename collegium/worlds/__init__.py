@@ -4,12 +4,14 @@ A :class:`World` is reached through its tools alone, which are ordinary kernel t
 and traces see every move, and a system that can use tools can act in every world.
 """
 
-from collegium.worlds.looking import Look, Looking, Visible
+from collegium.worlds.looking import Looking
 from collegium.worlds.world import (
+    Look,
     Moves,
     Restore,
     Snapshot,
     Snapshots,
+    Visible,
     World,
     anew,
     drivers,

@@ -1,39 +1,18 @@
 """Pictures of a world that can be seen, taken as an agent acts, for whoever reads the trace.
 
-A world can be seen if it has a method ``screenshot``, as those in the browser have. Agents are not
-shown the pictures; they cost them no tokens.
+Worlds in the browser can be seen. Agents are not shown the pictures; they cost them no tokens.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any
 
 from collegium.errors import CollegiumError
-from collegium.kernel.calls import Call, Image, UseTool
-from collegium.worlds.world import Restore, World
+from collegium.kernel.calls import Call, UseTool
+from collegium.worlds.world import Look, Restore, World
 
 if TYPE_CHECKING:
     from collegium.kernel.kernel import Kernel, Proceed
-
-
-@runtime_checkable
-class Visible(Protocol):
-    """A world that can be seen."""
-
-    async def screenshot(self, *, small: bool = False) -> bytes:
-        """What it shows: a PNG picture, or a smaller JPEG."""
-        ...
-
-
-class Look(Call, frozen=True, kw_only=True, tag="look"):
-    """Take a picture of what the run's world shows."""
-
-    result: ClassVar[Any] = Image
-
-
-async def picture(world: Visible) -> Image:
-    """What a world shows, as a small picture."""
-    return Image(await world.screenshot(small=True), "image/jpeg")
 
 
 class Looking:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, runtime_checkable
 
 from collegium.kernel.calls import Call, Image
 from collegium.kernel.tool import Tool
@@ -74,6 +74,15 @@ class World(Protocol):
         ...
 
 
+@runtime_checkable
+class Visible(Protocol):
+    """A world that can be seen."""
+
+    async def screenshot(self, *, small: bool = False) -> bytes:
+        """What it shows: a PNG picture, or a smaller JPEG."""
+        ...
+
+
 class Snapshot(Call, frozen=True, kw_only=True, tag="snapshot"):
     """Take a snapshot of the run's world; the result is its bytes."""
 
@@ -90,6 +99,12 @@ class Moves(Call, frozen=True, kw_only=True, tag="moves"):
     """Ask which moves the run's world lists as possible now; none where it lists none."""
 
     result: ClassVar[Any] = tuple[str, ...]
+
+
+class Look(Call, frozen=True, kw_only=True, tag="look"):
+    """Take a picture of what the run's world shows."""
+
+    result: ClassVar[Any] = Image
 
 
 def drivers(world: World) -> dict[type[Call], Callable[[Any], Any]]:
@@ -110,12 +125,10 @@ def drivers(world: World) -> dict[type[Call], Callable[[Any], Any]]:
 
     known: dict[type[Call], Callable[[Any], Any]]
     known = {Snapshot: snapshot, Restore: restore, Moves: moves}
-    from collegium.worlds.looking import Look, Visible, picture
-
     if isinstance(world, Visible):
 
         async def look(call: Look) -> Image:
-            return await picture(world)
+            return Image(await world.screenshot(small=True), "image/jpeg")
 
         known[Look] = look
     return known
@@ -123,8 +136,6 @@ def drivers(world: World) -> dict[type[Call], Callable[[Any], Any]]:
 
 def anew(world: World) -> tuple[str | type[Call], ...]:
     """All that acts on a world: what a resumed run does again, because its world is a new one."""
-    from collegium.worlds.looking import Look
-
     return (*(tool.spec.name for tool in world.tools), Snapshot, Restore, Moves, Look)
 
 
