@@ -6,6 +6,7 @@ It is made from the structs; ``python -m collegium.guard.schema`` writes it anew
 from __future__ import annotations
 
 import re
+from inspect import cleandoc
 from pathlib import Path
 from typing import Any
 
@@ -36,9 +37,10 @@ def editor_schema() -> dict[str, Any]:
 
 def _describe(definition: dict[str, Any]) -> None:
     """Put what a docstring says of each attribute where editors show it."""
-    about, _, attributes = definition["description"].partition("Attributes:")
+    # cleaned: newer versions of Python and of msgspec take the indentation off, older ones don't
+    about, _, attributes = cleandoc(definition["description"]).partition("Attributes:")
     definition["description"] = " ".join(about.split())
-    for name, said in re.findall(r"^ {8}(\w+): (.+(?:\n {12}.+)*)", attributes, re.MULTILINE):
+    for name, said in re.findall(r"^ {4}(\w+): (.+(?:\n {8}.+)*)", attributes, re.MULTILINE):
         place: dict[str, Any] = definition["properties"][name]
         if "$ref" in place:  # a reference has nothing beside it
             place = definition["properties"][name] = {"allOf": [{**place}]}
