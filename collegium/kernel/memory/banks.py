@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 TOGETHER = 256
 """Notes that are embedded, or written, together at most: few enough that nobody waits for long."""
 
-MOST_BEHIND = 1000
-"""Changes of an index (of up to 64 vectors each) that may wait while more notes are written."""
+MOST_BEHIND = 250
+"""Changes of an index that may wait while more notes are written: of up to 64 vectors each, in
+large banks up to 1024."""
 
 SAVE_LEAST = 20_000
 """Vectors that must have come new to an index before it is saved while agents run.

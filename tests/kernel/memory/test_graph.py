@@ -113,6 +113,30 @@ async def test_what_is_found_after_removals_depends_on_the_order_of_changes_alon
         assert one.nearest(query, 10) == other.nearest(query, 10)
 
 
+async def test_what_comes_while_the_thread_is_busy_goes_together_and_all_of_it_is_there(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(graph_module, "LARGE", 1000)
+    vectors = alike(6000)
+    index = VectorIndex(32)
+    index.add(range(1024), vectors[:1024])
+    await index.indexed()
+    assert index.behind == 0
+    with index._lock:  # the thread has begun with the first part, and waits for this lock
+        for start in range(1024, 6000, 256):
+            index.add(range(start, min(start + 256, 6000)), vectors[start : start + 256])
+            while start == 1024 and not getattr(index._waiting[0], "_begun", False):
+                await asyncio.sleep(0.001)
+        index.remove([1100])
+        # 256 alone, 18 times 256 in parts of up to 1024, a block for one thread, and the removal
+        assert index.behind == 1 + 5 + 1 + 1
+    await index.indexed()
+    assert index.behind == 0
+    assert index.slots() == set(range(6000)) - {1100}
+    hits = sum(index.nearest(vectors[i], 1)[0][0] == i for i in range(0, 6000, 10) if i != 1100)
+    assert hits / 600 > 0.95
+
+
 # -- equal vectors --------------------------------------------------------------------------------
 
 
