@@ -25,7 +25,7 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -273,11 +273,7 @@ async def measure(options: argparse.Namespace, folder: Path) -> tuple[list[Row],
         await ours.indexed()
         our_indexed.append((perf_counter() - begin) / options.insertions)
         their_inserts += theirs.insert(options.insertions) if theirs else []
-    their_recalls: list[float] = []
-    our_recalls: list[float] = []
-    for _ in range(ROUNDS):
-        our_recalls += await ours.recall(queries, "vector")
-        their_recalls += theirs.recall(max(1, queries // 10)) if theirs else []
+    our_recalls, their_recalls = await by_turns(ours, theirs, queries)
     # how it goes on average counts: what some insertions leave for later ones is in it
     rows.append(Row(INSERT, small, round(statistics.fmean(our_inserts) * 1e3, 4)))
     rows.append(Row(INDEXED, small, round(statistics.fmean(our_indexed) * 1e3, 4)))
@@ -287,17 +283,21 @@ async def measure(options: argparse.Namespace, folder: Path) -> tuple[list[Row],
         version = theirs.version
         rows.append(Row(THEIR_INSERT, small, round(statistics.fmean(their_inserts) * 1e3, 4)))
         rows.append(row(THEIR_RECALL, small, their_recalls))
-        theirs.close()
     if full > small:
         begin = perf_counter()
         await ours.insert(full - small)
         await ours.indexed()
         each = (perf_counter() - begin) / (full - small)
         rows.append(Row(INDEXED, full, round(each * 1e3, 4)))
-        for method in get_args(Method):
-            found = await ours.found(min(queries, 100)) if method == "vector" else None
+        our_recalls, their_recalls = await by_turns(ours, theirs, queries)
+        rows.append(row(RECALL, full, our_recalls, await ours.found(min(queries, 100))))
+        if theirs:  # again: the machine may be busier or quieter by now
+            rows.append(row(THEIR_RECALL, small, their_recalls))
+        for method in ("text", "hybrid"):
             times = await ours.recall(queries, method)
-            rows.append(row(f"collegium: recall by {method}", full, times, found))
+            rows.append(row(f"collegium: recall by {method}", full, times))
+    if theirs:
+        theirs.close()
     by_agent = await ours.recall_by_agent(queries)
     rows.append(row("collegium: recall by vector, through the kernel", ours.notes, by_agent))
     begin = perf_counter()
@@ -311,6 +311,18 @@ async def measure(options: argparse.Namespace, folder: Path) -> tuple[list[Row],
     return rows, version
 
 
+async def by_turns(
+    ours: Ours, theirs: Theirs | None, queries: int
+) -> tuple[list[float], list[float]]:
+    """Seconds of every search by meaning: ours, and Concordia's, which takes a tenth as many."""
+    our_recalls: list[float] = []
+    their_recalls: list[float] = []
+    for _ in range(ROUNDS):
+        our_recalls += await ours.recall(queries, "vector")
+        their_recalls += theirs.recall(max(1, queries // 10)) if theirs else []
+    return our_recalls, their_recalls
+
+
 INSERT = f"collegium: insert, {TOGETHER} agents at once"
 RECALL = "collegium: recall by vector"
 INDEXED = "collegium: insert, until indexed"
@@ -320,14 +332,22 @@ THEIR_RECALL = "concordia: recall"
 
 def ratios(rows: Sequence[Row]) -> dict[str, float]:
     """Their time over ours, where both were measured, and for recall at our full size too."""
-    found = {}
-    pairs = ((INSERT, THEIR_INSERT), (INDEXED, THEIR_INSERT), (RECALL, THEIR_RECALL))
-    for mine, other in pairs:
-        for theirs in (r for r in rows if r.name == other):
-            for ours in (r for r in rows if r.name == mine):
-                what = f"{mine.partition(': ')[2]}, {theirs.notes} against {ours.notes} notes"
-                found[what] = round(theirs.median / ours.median, 1)
-    return found
+    pairs = [
+        (r, o) for n in (INSERT, INDEXED) for r in named(rows, n) for o in named(rows, THEIR_INSERT)
+    ]
+    # at either size against what took turns with it
+    pairs += zip(named(rows, RECALL), named(rows, THEIR_RECALL), strict=False)
+    return {
+        f"{ours.name.partition(': ')[2]}, {theirs.notes} against {ours.notes} notes": round(
+            theirs.median / ours.median, 1
+        )
+        for ours, theirs in pairs
+    }
+
+
+def named(rows: Sequence[Row], name: str) -> list[Row]:
+    """The rows of this name, in their order."""
+    return [r for r in rows if r.name == name]
 
 
 def main() -> None:

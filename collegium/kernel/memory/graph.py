@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from collegium.errors import missing_extra
+from collegium.kernel.memory.pages import Gathered
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,7 +29,7 @@ BREADTH_ADD, BREADTH_LARGE = 40, 36
 takes longest. With fewer of them, many equal vectors hide others in a small one."""
 BREADTH_FIND = 40
 """Candidates looked at in a search, at least (ef)."""
-WIDENING = 14
+WIDENING = 16
 """In a larger graph more paths lead astray: there ef is the root of its size over this."""
 
 EXACT = 2048
@@ -103,6 +104,7 @@ class Graph:
         self._graph = self._faiss.downcast_index(whole.index)
         self._storage = self._faiss.downcast_index(self._graph.storage)
         self._removed = 0
+        self._pages = Gathered(), Gathered()
         # One bit a row; rows beyond its end are not removed.
         self._bits = np.zeros(0, np.uint8)
         self._how = self._faiss.SearchParametersHNSW()
@@ -116,6 +118,10 @@ class Graph:
         self._rows: int = self._all.ntotal
         start = self._all.id_map.data() if self._rows else None
         self._slots = self._faiss.rev_swig_ptr(start, self._rows) if start else np.zeros(0, int)
+        links, codes = self._graph.hnsw.neighbors, self._storage.codes
+        for pages, array, width in zip(self._pages, (links, codes), (4, 1), strict=True):
+            if array.size():  # an empty one lies nowhere
+                pages.look(int(array.data()), array.size() * width)
 
     def at_once(self, count: int) -> bool:
         """Whether so many further vectors are inserted by all cores at once."""
