@@ -1,4 +1,4 @@
-"""Large pages: what is gathered stays as it was, and is gathered again only when that is worth it."""
+"""Large pages: what is gathered stays as it was, and is gathered again only when worth it."""
 
 from __future__ import annotations
 
