@@ -29,7 +29,7 @@ BREADTH_ADD, BREADTH_LARGE = 40, 36
 takes longest. With fewer of them, many equal vectors hide others in a small one."""
 BREADTH_FIND = 40
 """Candidates looked at in a search, at least (ef)."""
-WIDENING = 16
+WIDENING = 14
 """In a larger graph more paths lead astray: there ef is the root of its size over this."""
 
 EXACT = 2048
