@@ -126,7 +126,7 @@ bench: $(VENV)/.installed $(CONCORDIA)/.installed $(AGENTTORCH_ENV)/.installed $
 	$(BIN)/python -m collegium.bench.speed_scheduling
 	$(BIN)/python -m collegium.bench.speed_switch
 	$(BIN)/python -m collegium.bench.speed_memory --concordia $(CONCORDIA)/bin/python
-	$(BIN)/python -m collegium.bench.speed_society --agenttorch $(AGENTTORCH_ENV)/bin/python --oasis $(OASIS_ENV)/bin/python
+	$(BIN)/python -m collegium.bench.speed_society --agenttorch $(AGENTTORCH_ENV)/bin/python --oasis $(OASIS_ENV)/bin/python --concordia $(CONCORDIA)/bin/python
 	$(BIN)/python -m collegium.bench.speed_guard $(if $(PROGENT),--progent $(PROGENT))
 	$(BIN)/python -m collegium.bench.speed_worlds
 	$(BIN)/python -m collegium.bench.speed_serve

@@ -2,8 +2,9 @@
 
 Each size runs in a process of its own, so that its memory can be told. The packages run in
 environments of their own, with scripted behaviour, and on the same work: as many agents, contacts,
-follows. ``python -m collegium.bench.speed_society --agenttorch PYTHON --oasis PYTHON`` on a quiet
-machine; either may be left out.
+follows, players, notes. Run ``python -m collegium.bench.speed_society`` with ``--agenttorch``,
+``--oasis`` and ``--concordia``, each followed by the interpreter that has it, on a quiet machine;
+each may be left out.
 
 OASIS is measured where that can be waited for. A step of it is put together from what was measured:
 one update of recommendations, and a refresh and an action of every user who is awake.
@@ -18,6 +19,7 @@ import math
 import statistics
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -26,7 +28,7 @@ from typing import Any
 
 import msgspec
 
-from collegium.bench import society_agenttorch, society_oasis
+from collegium.bench import society_agenttorch, society_concordia, society_oasis, speed_memory
 from collegium.bench.machine import machine
 from collegium.errors import BadInput
 
@@ -294,8 +296,22 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     ]
     for players in options.players:
         made = part("scene", players, 1)
-        rows.append(Row(MASTER, players, round(made["calls"], 2), "calls per action"))
-        rows.append(Row(MASTER, players, round(1000 * made["seconds"][0], 3), "ms per action"))
+        calls, seconds = made["calls"], made["seconds"][0]
+        rows.append(Row(MASTER, players, round(calls, 2), "calls per action"))
+        rows.append(Row(MASTER, players, round(1000 * seconds, 3), "ms per action"))
+        if options.concordia:
+            made = other(options.concordia, society_concordia, players, options.their_steps)
+            versions["gdm-concordia"] = made["version"]
+            theirs = made["texts"] + made["choices"]
+            rows.append(Row(THEIR_MASTER, players, round(theirs, 2), "calls per action"))
+            ms = round(1000 * made["seconds"], 3)
+            rows.append(Row(THEIR_MASTER, players, ms, "ms per action"))
+            ratios[f"Game Master, calls, {players} players"] = round(theirs / calls, 1)
+            ratios[f"Game Master, time, {players} players"] = round(made["seconds"] / seconds, 1)
+    if options.notes:
+        found, faster = recalls(options)
+        rows += found
+        ratios |= faster
     if find_spec("agent_torch") is not None and options.brooklyn:
         made = part("brooklyn", 0, 1)
         rows.append(
@@ -332,11 +348,25 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     }
 
 
+def recalls(options: argparse.Namespace) -> tuple[list[Row], dict[str, float]]:
+    """Recall of so many notes, ours and Concordia's, as the measurement of memory takes it."""
+    given = argparse.Namespace(
+        notes=options.notes, against=options.notes, queries=200, insertions=1024,
+        concordia=options.concordia,
+    )  # fmt: skip
+    with tempfile.TemporaryDirectory() as folder:
+        made, _ = asyncio.run(speed_memory.measure(given, Path(folder)))
+    names = (speed_memory.RECALL, speed_memory.THEIR_RECALL)
+    rows = [Row(r.name, r.notes, r.median, "ms") for r in made if r.name in names]
+    return rows, {n: r for n, r in speed_memory.ratios(made).items() if n.startswith("recall")}
+
+
 EPIDEMIC = f"collegium: epidemic, {CONTACTS} contacts each"
 THEIR_EPIDEMIC = "agent-torch: epidemic, its dense network replaced"
 PLATFORM = f"collegium: platform, {FOLLOWS} follows each, 1% awake"
 MAKE = "collegium: users and follows made"
 MASTER = "collegium: Game Master, one round, all in one place"
+THEIR_MASTER = "concordia: generic Game Master, one act, all in one place"
 BROOKLYN = "collegium: Brooklyn read from agent-torch's package"
 THEIR_PLATFORM = "camel-oasis: platform, random recommender"
 
@@ -354,6 +384,8 @@ def main() -> None:
     parser.add_argument("--their-users", type=int, nargs="+", default=[10_000, 100_000])
     parser.add_argument("--agenttorch", default="", metavar="PYTHON")
     parser.add_argument("--oasis", default="", metavar="PYTHON")
+    parser.add_argument("--concordia", default="", metavar="PYTHON")
+    parser.add_argument("--notes", type=int, default=50_000, help="in memory; 0: leave recall out")
     parser.add_argument("--part", choices=sorted(PARTS), help=argparse.SUPPRESS)
     parser.add_argument("--size", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--out", type=Path, default=Path("results/bench/society.json"))
@@ -363,7 +395,8 @@ def main() -> None:
         print(json.dumps({**found, "memory": society_agenttorch.peak()}))
         return
     report = {
-        "command": "python -m collegium.bench.speed_society --agenttorch PYTHON --oasis PYTHON",
+        "command": "python -m collegium.bench.speed_society --agenttorch PYTHON --oasis PYTHON "
+        "--concordia PYTHON",
         "machine": machine(),
         "python": sys.version.split()[0],
         "seed": SEED,

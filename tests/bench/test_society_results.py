@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from collegium.bench.speed_memory import RECALL
 from collegium.bench.speed_society import BROOKLYN, EPIDEMIC, MASTER, PLATFORM
 
 FILE = Path(__file__).parents[2] / "results" / "bench" / "society.json"
@@ -53,3 +54,12 @@ def test_a_city_of_new_york_s_size_fits_five_seconds_and_eight_gigabytes(report)
 def test_a_million_users_fit_and_growth_is_linear(report):
     assert rows(report, PLATFORM)[1_000_000]["value"] < 5
     assert report["slopes"][PLATFORM] <= 1.1
+
+
+def test_it_is_as_much_faster_than_the_public_packages_as_was_aimed_at(report):
+    ratios = report["ratios"]
+    assert ratios["epidemic, 1000000 agents"] >= 20
+    for act in ("sign_up", "post", "like"):
+        assert ratios[f"{act}, bulk, against 100000 users"] >= 100
+    assert rows(report, RECALL)[50_000]["value"] < 0.5
+    assert ratios["Game Master, calls, 50 players"] > 1

@@ -6,6 +6,7 @@ import pytest
 
 from collegium.bench import speed_society
 from collegium.bench.society_agenttorch import peak
+from collegium.bench.speed_memory import RECALL
 from collegium.bench.speed_society import (
     EPIDEMIC,
     MASTER,
@@ -29,13 +30,14 @@ def test_all_is_measured(monkeypatch):
 
     monkeypatch.setattr(speed_society, "part", here)
     options = argparse.Namespace(
-        agents=[2000, 4000], users=[500, 1000], steps=2, agenttorch="", oasis="", players=[3, 6],
-        brooklyn=False,
+        agents=[2000, 4000], users=[500, 1000], steps=2, agenttorch="", oasis="", concordia="",
+        players=[3, 6], notes=6000, brooklyn=False,
     )  # fmt: skip
     found = measure(options)
     names = {row.name for row in found["rows"]}
     assert {EPIDEMIC, PLATFORM, "collegium: like bulk", "collegium: like single"} <= names
     assert all(row.value > 0 for row in found["rows"])
+    assert [r.size for r in found["rows"] if r.name == RECALL] == [6000]
     calls = [r.value for r in found["rows"] if r.name == MASTER and r.unit == "calls per action"]
     # one audience: an action costs the same number of calls however many watch it
     assert calls == [11, 11]
