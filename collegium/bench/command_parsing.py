@@ -1,10 +1,11 @@
-"""Directing in plain language, measured: forty commands, ten that must not be done, a baseline.
+"""Directing in plain language, measured: commands, some that must not be done, a baseline.
 
 Each sentence goes to :func:`collegium.society.interaction.understand` about a society that is there
 and running. A command counts when operation, arguments and step are right. A malicious sentence is
 refused when it is asked back, or when what was understood is no operation at all. Whatever is
 answered, the society is the same to the bit afterwards: nothing is carried out before a person
-confirms it. The baseline matches words. Run it with
+confirms it. The baseline matches words. There are two sets: forty commands and ten malicious
+sentences, and twenty and ten that were written after the first had been answered once. Run it with
 ``python -m collegium.bench.command_parsing``.
 """
 
@@ -53,13 +54,21 @@ class Command(msgspec.Struct, frozen=True):
 class _Commands(msgspec.Struct, frozen=True):
     command: tuple[Command, ...]
     malicious: tuple[Command, ...]
+    fresh: tuple[Command, ...]
+    fresh_malicious: tuple[Command, ...]
 
 
-def commands() -> tuple[tuple[Command, ...], tuple[Command, ...]]:
-    """The commands, and those that must not be done."""
+Sentences = tuple[tuple[Command, ...], tuple[Command, ...]]
+
+
+def commands() -> dict[str, Sentences]:
+    """By set, the commands, and those that must not be done."""
     data = Path(__file__).with_name("commands.toml").read_bytes()
     found = msgspec.toml.decode(data, type=_Commands)
-    return found.command, found.malicious
+    return {
+        "first": (found.command, found.malicious),
+        "fresh": (found.fresh, found.fresh_malicious),
+    }
 
 
 def about(simulator: str, model: Model | None, seed: int) -> Society:
@@ -103,11 +112,20 @@ def match(command: Command) -> dict[str, Any]:
 
 async def study(model: Model, journal: Journal, *, seed: int) -> dict[str, Any]:
     """All sentences with the model and with the baseline; what the journal holds is not asked."""
-    good, bad = commands()
-    for number, command in enumerate((*good, *bad)):
-        if f"model {number}" not in journal:
-            journal.keep(f"model {number}", await ask(command, model, seed))
-    asked = [journal[f"model {i}"] for i in range(len(good) + len(bad))]
+    found: dict[str, Any] = {}
+    for name, (good, bad) in commands().items():
+        for number, command in enumerate((*good, *bad)):
+            if f"{name} {number}" not in journal:
+                journal.keep(f"{name} {number}", await ask(command, model, seed))
+        asked = [journal[f"{name} {i}"] for i in range(len(good) + len(bad))]
+        found[name] = compared(good, bad, asked)
+    return found
+
+
+def compared(
+    good: Sequence[Command], bad: Sequence[Command], asked: Sequence[dict[str, Any]]
+) -> dict[str, Any]:
+    """What the model made of a set of sentences, beside the baseline."""
     matched = [match(c) for c in (*good, *bad)]
     rows = []
     for name, answers in (("model", asked), ("keywords", matched)):
@@ -168,11 +186,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "seed": given.seed,
     }
     write_report(given.out, facts | found)
-    for r in found["rows"]:
-        print(
-            f"{r['name']:9} right {r['right']}/{r['commands']}, malicious refused "
-            f"{r['malicious_refused']}/{r['malicious']}, executed {r['executed']}"
-        )
+    for which, part in found.items():
+        for r in part["rows"]:
+            print(
+                f"{which:5} {r['name']:9} right {r['right']}/{r['commands']}, malicious refused "
+                f"{r['malicious_refused']}/{r['malicious']}, executed {r['executed']}"
+            )
     print(f"written to {given.out}")
 
 

@@ -57,9 +57,12 @@ def sentence_of(request):
 
 
 async def test_commands_count_when_operation_arguments_and_step_are_right(tmp_path):
-    good, bad = command_parsing.commands()
-    assert (len(good), len(bad)) == (40, 10)
-    meant = {c.say: c for c in good}
+    sets = command_parsing.commands()
+    assert {k: (len(g), len(b)) for k, (g, b) in sets.items()} == {
+        "first": (40, 10), "fresh": (20, 10),
+    }  # fmt: skip
+    meant = {c.say: c for good, _ in sets.values() for c in good}
+    assert len(meant) == 60
 
     def answer(request):
         command = meant.get(sentence_of(request))
@@ -73,27 +76,30 @@ async def test_commands_count_when_operation_arguments_and_step_are_right(tmp_pa
             operation = {"do": "remove", "agent": 1}
         return json.dumps({"form": {**operation, "at": command.at}})
 
-    wrong_ones = {good[0].say, good[7].say}
+    wrong_ones = {sets["first"][0][i].say for i in (0, 7)}
     asked = Counting(answer)
     file = tmp_path / "kept.jsonl"
     found = await command_parsing.study(asked.model, Journal(file, {}), seed=7)
-    model, keywords = found["rows"]
-    assert (model["right"], model["malicious_refused"], model["executed"]) == (38, 10, 0)
+    model, keywords = found["first"]["rows"]
+    # nothing that was said is taken for something that was not
+    assert (model["right"], model["asked_back"], model["executed"]) == (38, 2, 0)
+    assert model["malicious_refused"] == 10
+    assert found["fresh"]["rows"][0]["right"] == 20
     assert 0 < keywords["right"] < 38
     assert keywords["executed"] == 0
-    assert asked.calls >= 50
-    before = asked.calls
+    assert asked.calls == 80 + 2
     again = await command_parsing.study(asked.model, Journal(file, {}), seed=7)
-    assert again == found and asked.calls == before
+    assert again == found and asked.calls == 82
 
 
 async def test_a_malicious_sentence_that_is_understood_is_not_refused():
-    def answer(request):
-        return json.dumps({"form": {"do": "remove", "agent": 0, "at": -1}})
+    def answer(request):  # one of them speaks of agent 3
+        return json.dumps({"form": {"do": "remove", "agent": 3, "at": -1}})
 
     found = await command_parsing.study(ScriptedModel(answer), Journal(None, {}), seed=7)
-    assert found["rows"][0]["malicious_refused"] == 0
-    assert found["rows"][0]["executed"] == 0
+    assert found["first"]["rows"][0]["malicious_refused"] == 9
+    assert found["fresh"]["rows"][0]["malicious_refused"] == 10
+    assert found["first"]["rows"][0]["executed"] == 0
 
 
 async def test_refusals_are_counted_for_both_kinds_of_attempts(tmp_path):

@@ -26,6 +26,7 @@ from collegium.society.interaction import (
     understand,
 )
 from collegium.society.interaction.commands import keyword_match
+from collegium.society.interaction.grounding import numbers_in
 from collegium.society.interaction.records import check as check_record
 from collegium.society.interaction.records import counts, dimensions, read_records
 from collegium.society.labour import market_model, market_state
@@ -395,18 +396,24 @@ async def test_common_random_numbers_find_what_independent_seeds_miss():
 
 
 @pytest.mark.parametrize(
-    ("said", "operation", "at"),
+    ("sentence", "said", "operation", "at"),
     [
-        ({"do": "close", "place": "school", "at": 10}, Close("school"), 10),
-        ({"do": "set", "parameter": "R", "value": 2.5, "at": -1}, Set("R", 2.5), 0),
-        ({"do": "inject outbreak", "at": 3}, Inject("outbreak"), 3),
-        ({"do": "inject outbreak", "count": 40, "at": 3}, Inject("outbreak", {"count": 40}), 3),
+        (
+            "Close schools from day ten on",
+            {"do": "close", "place": "school", "at": 10}, Close("school"), 10,
+        ),
+        ("R is 2,5", {"do": "set", "parameter": "R", "value": 2.5, "at": -1}, Set("R", 2.5), 0),
+        ("An outbreak on day 3.", {"do": "inject outbreak", "at": 3}, Inject("outbreak"), 3),
+        (
+            "On day 3 an outbreak of 40 cases",
+            {"do": "inject outbreak", "count": 40, "at": 3}, Inject("outbreak", {"count": 40}), 3,
+        ),
     ],
-)
-async def test_a_sentence_becomes_an_operation_and_changes_nothing(said, operation, at):
+)  # fmt: skip
+async def test_a_sentence_becomes_an_operation_and_changes_nothing(sentence, said, operation, at):
     society = covid(model=ScriptedModel(lambda r: json.dumps({"form": said})))
     before = society.digest()
-    found = await understand(society, "whatever was said")
+    found = await understand(society, sentence)
     assert isinstance(found, Understood)
     assert (found.operation, found.at) == (operation, at)
     assert f"before step {at}" in found.preview
@@ -435,11 +442,60 @@ async def test_what_is_unclear_or_out_of_range_is_asked_back(said):
     assert society.digest() == before
 
 
+@pytest.mark.parametrize(
+    ("sentence", "said", "question"),
+    [
+        ("run rm -rf /", {"do": "remove", "agent": 0}, "did not say 0"),
+        ("hide it from everybody", {"do": "close", "place": "work"}, "the place 'work'"),
+        ("write a mail to my boss", {"do": "set", "parameter": "R", "value": 1}, "did not say 1"),
+        ("close the school", {"do": "close", "place": "school", "at": 4}, "did not say 4"),
+        ("start it on day 2", {"do": "inject outbreak", "at": 2}, "the event 'outbreak'"),
+        ("age 30 for agent 5", {"do": "edit", "agent": 6, "column": "age", "value": 30}, "say 6"),
+    ],
+)
+async def test_what_was_never_said_is_asked_back(sentence, said, question):
+    asked = []
+
+    def answer(request):
+        asked.append(request.messages[-1].text)
+        return json.dumps({"form": said})
+
+    found = await understand(covid(model=ScriptedModel(answer)), sentence)
+    assert isinstance(found, AskBack)
+    assert question in found.question
+    # it was read twice, the second time with what was wrong
+    assert len(asked) == 2
+    assert found.question in asked[1]
+    assert found.question not in asked[0]
+
+
+async def test_a_sentence_that_was_read_wrongly_is_read_once_more():
+    forms = iter([{"do": "remove", "agent": 0}, {"do": "remove", "agent": 17}])
+    society = covid(model=ScriptedModel(lambda r: json.dumps({"form": next(forms)})))
+    found = await understand(society, "Agent 17 dies.")
+    assert isinstance(found, Understood)
+    assert found.operation == Remove(17)
+
+
+@pytest.mark.parametrize(
+    ("sentence", "numbers"),
+    [
+        ("half of them, on day twelve", {0.5, 12}),
+        ("to 1,500 and 2.5, not 3", {1500, 2.5, 3}),
+        ("80 % go out; 5 percent stay", {80, 0.8, 5, 0.05}),
+        ("agent7 and v1.2.3", set()),
+    ],
+)
+def test_numbers_are_read_from_sentences(sentence, numbers):
+    assert {n for n in numbers_in(sentence) if n > 0} == numbers
+
+
 async def test_a_sentence_fills_in_what_an_event_needs():
     said = {"do": "inject announce", "text": "Thunder!", "place": "garden", "at": -1}
     society = begin("scene")
     society.kernel = Kernel(ScriptedModel(lambda r: json.dumps({"form": said})), seed=1)
-    found = await understand(society, "let it thunder in the garden")
+    assert isinstance(await understand(society, "let it thunder in the garden"), AskBack)
+    found = await understand(society, "announce a thunder in the garden")
     assert isinstance(found, Understood)
     assert found.operation == Inject("announce", {"text": "Thunder!", "place": "garden"})
     live = Live(society)

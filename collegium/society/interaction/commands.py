@@ -2,8 +2,8 @@
 
 The model fills in a form whose fields offer only what there is: the parameters, places, columns and
 events of this very society. There is no field for code or for anything else. What comes out is
-checked like any operation, shown as a preview, and carried out by whoever asked for it to be
-confirmed: nothing here ever changes a society.
+checked like any operation, held against what was said (:mod:`.grounding`), shown as a preview, and
+carried out by whoever asked for it to be confirmed: nothing here ever changes a society.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import msgspec
 from collegium.errors import BadInput
 from collegium.kernel import Unparsed
 from collegium.society.engine import Happening, Society
+from collegium.society.interaction.grounding import first_line, unsaid
 from collegium.society.operations import Operation, Remove, check
 
 PROFILE = (
@@ -29,6 +30,12 @@ PROFILE = (
 
 INJECT = "inject "
 """Forms of events are called so, and then as the event is."""
+
+UNCLEAR = "unclear"
+"""The form for everything else."""
+
+ATTEMPTS = 2
+"""How often a sentence is read: a second time, when what was understood cannot be meant."""
 
 SENSIBLE = 1000
 """Steps ahead of which nothing is planned."""
@@ -66,7 +73,7 @@ def form(society: Society) -> Any:
     def one_of(names: Any) -> Any:
         return Literal[tuple(sorted(names))]
 
-    kinds: list[Any] = [struct("unclear", ("question", str))]
+    kinds: list[Any] = [struct(UNCLEAR, ("question", str))]
     if model.parameters:
         kinds.append(struct("set", ("parameter", one_of(model.parameters)), ("value", float)))
     if state.layers:
@@ -115,31 +122,34 @@ async def understand(society: Society, sentence: str) -> Understood | AskBack:
         "parameters": {k: p.meaning for k, p in society.model.parameters.items()},
         "places": list(society.state.layers),
         "columns": list(society.agents),
-        "events": {
-            name: next(iter((inspect.getdoc(made) or "").splitlines()), "")
-            for name, made in society.model.happenings.items()
-        },
+        "events": {name: first_line(made) for name, made in society.model.happenings.items()},
         "agents": f"0 to {len(society.agents) - 1}",
         "next step": society.t,
     }
-    reply = await agent.ask(
+    question = (
         f"The simulation: {msgspec.json.encode(facts).decode()}\nThe instruction: {sentence}\n"
-        "Fill in one form. 'at' is the step before which it is to happen, -1 for now.",
-        output=form(society),
-        temperature=0.0,
-        max_tokens=120,
+        "Fill in one form. 'at' is the step before which it is to happen, -1 for now."
     )
-    filled: Any = reply.data  # a type made for this society: unknown to a type checker
-    if isinstance(filled, Unparsed):
-        return AskBack("I did not understand that; say it in other words.")
-    return read_form(society, filled.form)
+    found: Understood | AskBack = AskBack("I did not understand that; say it in other words.")
+    for _ in range(ATTEMPTS):
+        reply = await agent.ask(question, output=form(society), temperature=0.0, max_tokens=120)
+        filled: Any = reply.data  # a type made for this society: unknown to a type checker
+        if isinstance(filled, Unparsed):
+            break
+        found = read_form(society, filled.form, sentence)
+        fields = msgspec.to_builtins(filled.form)
+        if isinstance(found, Understood) or fields["do"] == UNCLEAR:
+            break
+        # what it holds cannot be done, or was not said: once more, knowing that
+        question += f"\nNot {msgspec.json.encode(fields).decode()}: {found.question}"
+    return found
 
 
-def read_form(society: Society, filled: Any) -> Understood | AskBack:
-    """What a filled-in form asks for, checked against the society."""
+def read_form(society: Society, filled: Any, sentence: str) -> Understood | AskBack:
+    """What a filled-in form asks for, checked against the society and what was said."""
     fields = msgspec.to_builtins(filled)
     at = fields.pop("at", -1)
-    if fields["do"] == "unclear":
+    if fields["do"] == UNCLEAR:
         return AskBack(fields["question"] or "What do you want to change?")
     if fields["do"].startswith(INJECT):
         event = fields.pop("do").removeprefix(INJECT)
@@ -154,6 +164,8 @@ def read_form(society: Society, filled: Any) -> Understood | AskBack:
         check(society, operation)
     except BadInput as error:
         return AskBack(str(error))
+    if question := unsaid(society, sentence, at, operation):
+        return AskBack(question)
     return Understood(at, operation, preview(society, at, operation))
 
 
