@@ -101,7 +101,8 @@ def sparkline(values: Sequence[float], width: int, steps: int) -> str:
         steps: Steps of a whole run.
     """
     columns = max(1, min(width, width * len(values) // max(1, steps)))
-    chosen = [values[(i + 1) * len(values) // columns - 1] for i in range(columns)]
+    # rounded up: of fewer values than columns, some stand in several
+    chosen = [values[-(-(i + 1) * len(values) // columns) - 1] for i in range(columns)]
     low, high = min(0.0, *chosen), max(chosen)
     span = (high - low) or 1.0
     return "".join(BARS[int((v - low) / span * (len(BARS) - 1))] for v in chosen)
