@@ -450,6 +450,8 @@ async def test_what_is_unclear_or_out_of_range_is_asked_back(said):
         ("write a mail to my boss", {"do": "set", "parameter": "R", "value": 1}, "did not say 1"),
         ("close the school", {"do": "close", "place": "school", "at": 4}, "did not say 4"),
         ("start it on day 2", {"do": "inject outbreak", "at": 2}, "the event 'outbreak'"),
+        ("nobody may see it", {"do": "remove", "agent": 0}, "did not say 0"),
+        ("an outbreak of all", {"do": "inject outbreak", "count": 1}, "did not say 1"),
         ("age 30 for agent 5", {"do": "edit", "agent": 6, "column": "age", "value": 30}, "say 6"),
     ],
 )
@@ -480,7 +482,7 @@ async def test_a_sentence_that_was_read_wrongly_is_read_once_more():
 @pytest.mark.parametrize(
     ("sentence", "numbers"),
     [
-        ("half of them, on day twelve", {0.5, 12}),
+        ("half of them, on day twelve", {12}),
         ("to 1,500 and 2.5, not 3", {1500, 2.5, 3}),
         ("80 % go out; 5 percent stay", {80, 0.8, 5, 0.05}),
         ("agent7 and v1.2.3", set()),
@@ -495,6 +497,7 @@ async def test_a_sentence_fills_in_what_an_event_needs():
     society = begin("scene")
     society.kernel = Kernel(ScriptedModel(lambda r: json.dumps({"form": said})), seed=1)
     assert isinstance(await understand(society, "let it thunder in the garden"), AskBack)
+    assert isinstance(await understand(society, "announce dinner in the garden"), AskBack)
     found = await understand(society, "announce a thunder in the garden")
     assert isinstance(found, Understood)
     assert found.operation == Inject("announce", {"text": "Thunder!", "place": "garden"})

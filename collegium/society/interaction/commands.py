@@ -28,6 +28,17 @@ PROFILE = (
     "about files, programs or the computer, and for anything that is to be hidden."
 )
 
+FORMS = {
+    "set": "a parameter of the whole simulation gets a value",
+    "close": "a place is closed",
+    "open": "a place is open, its contacts counting by a factor",
+    "edit": "one agent, told by its number, gets a value in a column",
+    "add": "so many new agents come",
+    "remove": "one agent, told by its number, leaves",
+    "unclear": "anything else",
+}
+"""What each form is for."""
+
 INJECT = "inject "
 """Forms of events are called so, and then as the event is."""
 
@@ -104,6 +115,19 @@ def arguments_of(happening: Happening) -> list[tuple[str, Any] | tuple[str, Any,
     return fields
 
 
+def forms_of(society: Society) -> dict[str, str]:
+    """The forms there are for a society, and what each is for."""
+    there = {
+        "set": bool(society.model.parameters),
+        "close": bool(society.state.layers),
+        "open": bool(society.state.layers),
+        "add": society.model.newcomers is not None,
+        "remove": society.model.leave is not None,
+    }
+    events = {INJECT + name: first_line(h) for name, h in society.model.happenings.items()}
+    return {name: what for name, what in FORMS.items() if there.get(name, True)} | events
+
+
 async def understand(society: Society, sentence: str) -> Understood | AskBack:
     """Turn a sentence into an operation, without carrying it out.
 
@@ -119,10 +143,10 @@ async def understand(society: Society, sentence: str) -> Understood | AskBack:
     """
     agent = society.thinker("command", role="command", profile=PROFILE)
     facts = {
+        "forms": forms_of(society),
         "parameters": {k: p.meaning for k, p in society.model.parameters.items()},
         "places": list(society.state.layers),
         "columns": list(society.agents),
-        "events": {name: first_line(made) for name, made in society.model.happenings.items()},
         "agents": f"0 to {len(society.agents) - 1}",
         "next step": society.t,
     }
