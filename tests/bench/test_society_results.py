@@ -22,12 +22,14 @@ def rows(report, name):
     return {row["size"]: row for row in report["rows"] if row["name"] == name}
 
 
+@pytest.mark.must_show("agenttorch", 6)
 def test_a_million_people_fit_two_seconds_and_two_gigabytes(report):
     row = rows(report, EPIDEMIC)[1_000_000]
     assert row["value"] <= 2
     assert row["memory"] <= 2000
 
 
+@pytest.mark.must_show("agenttorch", 6)
 def test_brooklyn_is_read_in_ten_seconds(report):
     found = [row for row in report["rows"] if row["name"] == BROOKLYN]
     if not found:
@@ -51,8 +53,9 @@ def test_a_city_of_new_york_s_size_fits_five_seconds_and_eight_gigabytes(report)
     assert row["memory"] <= 8000
 
 
+@pytest.mark.must_show("oasis", 7)
 def test_a_million_users_fit_and_growth_is_linear(report):
-    assert rows(report, PLATFORM)[1_000_000]["value"] < 5
+    assert rows(report, PLATFORM)[1_000_000]["value"] < 2
     assert report["slopes"][PLATFORM] <= 1.1
 
 
@@ -63,3 +66,14 @@ def test_it_is_as_much_faster_than_the_public_packages_as_was_aimed_at(report):
         assert ratios[f"{act}, bulk, against 100000 users"] >= 100
     assert rows(report, RECALL)[50_000]["value"] < 0.5
     assert ratios["Game Master, calls, 50 players"] > 1
+
+
+@pytest.mark.must_show("oasis", 5)
+def test_a_real_cascade_was_held_against_each_recommender_at_the_same_spending():
+    found = json.loads((FILE.parents[1] / "society" / "cascade.json").read_text())
+    assert [row["recommender"] for row in found["rows"]] == ["x", "random", "none"]
+    assert {row["seeds"] for row in found["rows"]} == {5}
+    assert len({row["calls"] for row in found["rows"]}) == 1
+    for row in found["rows"]:
+        for curve in ("scale", "depth", "breadth"):
+            assert 0 < row[curve]["lowest"] <= row[curve]["rmse"] <= row[curve]["highest"]
