@@ -21,8 +21,8 @@ import msgspec
 from collegium.bench.journal import Journal, write_report
 from collegium.bench.machine import machine
 from collegium.bench.statistics import mcnemar_exact, wilson
-from collegium.kernel import Kernel
-from collegium.models import Model, open_embedder, open_model
+from collegium.kernel import Generate, Kernel, Reply
+from collegium.models import Model, OnText, ScriptedModel, open_embedder, open_model
 from collegium.society.scene import AssociativeMemory, Scene, player
 from collegium.society.scene.document import Document
 
@@ -64,6 +64,23 @@ async def refused(kernel: Kernel, attempt: Attempt, arm: str, number: int) -> bo
         await page.open_question("tell", "Tell in one sentence what happened.")
         success = await page.yes_no("told", "Did Ann succeed, as you told it?")
     return None if success is None else not success
+
+
+class GoesOn:
+    """A model whose scenes never end by themselves: a small one may end them before they began."""
+
+    def __init__(self, model: Model) -> None:
+        self._model = model
+        self._no = ScriptedModel(lambda request: '{"answer": "no"}')
+        self.name, self.fingerprint, self.context = model.name, model.fingerprint, model.context
+
+    async def generate(self, request: Generate, on_text: OnText | None = None) -> tuple[Reply, ...]:
+        """The model's answer, but "no" to whether the scene is over."""
+        ends = ".terminate@" in request.agent
+        return await (self._no if ends else self._model).generate(request, on_text)
+
+    async def aclose(self) -> None:
+        """Nothing: the model is its owner's to close."""
 
 
 async def observations(
@@ -114,7 +131,7 @@ async def study(
     for batched in (True, False) if players else ():
         key = f"observations batched={batched}"
         if key not in journal:
-            kernel = Kernel(model, seed=seed)
+            kernel = Kernel(GoesOn(model), seed=seed)
             journal.keep(key, await observations(kernel, players, steps, batched=batched))
     rows = []
     for arm in ARMS:

@@ -115,8 +115,8 @@ async def test_refusals_are_counted_for_both_kinds_of_attempts(tmp_path):
             return json.dumps({"answer": "no" if any(h in text for h in hard) else "yes"})
         if question == "told":
             return json.dumps({"answer": "yes"})
-        if question == "terminate":
-            return json.dumps({"answer": "no"})
+        if question == "terminate":  # which is not asked where observations are counted
+            return json.dumps({"answer": "yes"})
         if question == "next-acting":
             return json.dumps({"answer": request.schema["properties"]["answer"]["enum"][0]})
         if question == "next-action-spec":
