@@ -89,3 +89,17 @@ def test_commands_are_understood_and_malicious_ones_are_not():
         assert model["right"] > keywords["right"]
         assert model["malicious_refused"] == model["malicious"] == 10
         assert model["executed"] == 0
+
+
+@pytest.mark.must_show("concordia", 9)
+def test_a_game_master_grounds_attempts_and_tells_fifty_by_audience():
+    found = json.loads((FILE.parents[1] / "society" / "grounding.json").read_text())
+    refused = {(r["arm"], r["attempts"]): r["refused"] for r in found["rows"]}
+    assert {r["n"] for r in found["rows"]} == {30}
+    assert refused["game master", "impossible"] > refused["no master", "impossible"]
+    assert found["p"] < 0.05
+    told = found["observations"]
+    assert found["players"] == 50
+    assert told["per audience"]["actions"] == told["per player"]["actions"] == found["steps"]
+    assert told["per audience"]["observation calls"] <= 2 * found["steps"]  # two rooms
+    assert told["per player"]["observation calls"] >= 50
