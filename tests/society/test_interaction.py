@@ -486,6 +486,7 @@ async def test_a_sentence_that_was_read_wrongly_is_read_once_more():
         ("to 1,500 and 2.5, not 3", {1500, 2.5, 3}),
         ("80 % go out; 5 percent stay", {80, 0.8, 5, 0.05}),
         ("agent7 and v1.2.3", set()),
+        ("at 127.0.0.1 since 1.12.2026, places 1,2,3 and 4", {4}),
     ],
 )
 def test_numbers_are_read_from_sentences(sentence, numbers):

@@ -43,7 +43,7 @@ BLOCK = 64
 
 MERGED = 1024
 """Vectors inserted by all cores at once, at most: what comes while the thread is busy goes
-together, since a graph takes so many in two thirds of the time of as many in four parts."""
+together, since every insertion into a graph has costs of its own besides those per vector."""
 
 
 class _Addition:

@@ -8,6 +8,7 @@ a word with it.
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import re
 from collections.abc import Iterable, Mapping
@@ -36,7 +37,7 @@ AMOUNTS = {
 """Words that say how much, but never which or how many."""
 
 COUNTED = ("agent", "count")
-"""What a number in so many words or digits has to be said of."""
+"""Fields that say which or how many: amounts say nothing of them."""
 
 COMMON = {
     "about", "after", "again", "also", "and", "any", "are", "before", "each", "every", "everything",
@@ -92,8 +93,9 @@ def numbers_in(sentence: str) -> set[float]:
     for digits, percent in re.findall(
         r"(?<![\w.])[-+]?(\d+(?:[.,]\d+)*)\s*(%|percent|per cent)?", sentence
     ):
-        number = float(re.sub(r",(?=\d{3}\b)", "", digits).replace(",", "."))
-        found |= {number, number / 100} if percent else {number}
+        with contextlib.suppress(ValueError):  # a date, an address: no number
+            number = float(re.sub(r",(?=\d{3}\b)", "", digits).replace(",", "."))
+            found |= {number, number / 100} if percent else {number}
     return found | {-n for n in found}
 
 
