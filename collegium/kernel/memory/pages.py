@@ -2,7 +2,7 @@
 
 A search in a graph of a million vectors reads a thousand of them, each in another place. With pages
 of 4 KiB the processor first has to look up where each lies, mostly in memory too. Linux gathers
-what lies in such pages into those of 2 MiB when it is asked to (``MADV_COLLAPSE``, since Linux 6.1);
+what lies in such pages into those of 2 MiB when it is asked to (``MADV_COLLAPSE``, Linux 6.1);
 elsewhere, and where it has no such page free, everything stays as it is.
 """
 
