@@ -1,4 +1,4 @@
-"""The measured speed of societies, as it lies in results/."""
+"""What was measured of societies, as it lies in results/: speed, and studies of behaviour."""
 
 import json
 from pathlib import Path
@@ -103,3 +103,34 @@ def test_a_game_master_grounds_attempts_and_tells_fifty_by_audience():
     assert told["per audience"]["actions"] == told["per player"]["actions"] == found["steps"]
     assert told["per audience"]["observation calls"] <= 2 * found["steps"]  # two rooms
     assert told["per player"]["observation calls"] >= 50
+
+
+@pytest.mark.must_show("agenttorch", 7)
+def test_behaviours_had_equal_trials_on_the_counted_weeks_of_astoria():
+    found = study("behaviour")
+    rows = {row["behaviour"]: row for row in found["rows"]}
+    assert set(rows) == {"constant", "heuristic", "archetypes"}
+    assert {row["trials"] for row in rows.values()} == {found["trials"]}
+    assert found["seeds"] >= 5
+    assert rows["archetypes"]["calls"] > 0
+    assert rows["constant"]["calls"] == 0
+    assert len(found["observed"]) == found["fit"] + found["predict"]
+
+
+@pytest.mark.must_show("oasis", 6)
+def test_herding_was_measured_on_real_comments_with_an_interval():
+    found = study("herding")
+    groups = {row["group"]: row["n"] for row in found["rows"]}
+    assert sum(groups.values()) == (660 if found["paired"] else 220)
+    for difference in found["differences"]:
+        assert difference["low"] <= difference["mean"] <= difference["high"]
+    assert {(d["group"], d["what"]) for d in found["differences"]} == {
+        (group, what) for group in ("up", "down") for what in ("final", "added")
+    }
+
+
+def study(name):
+    file = FILE.parents[1] / "society" / f"{name}.json"
+    if not file.is_file():
+        pytest.skip(f"{name} was not measured yet")
+    return json.loads(file.read_text())

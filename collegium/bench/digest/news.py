@@ -407,7 +407,10 @@ def _said(data: Any) -> str:
     """What a results file that is no comparison holds, in a sentence."""
     if not isinstance(data, dict):
         return ""
-    checks = [c for c in data.values() if isinstance(c, dict) and {*c.values()} <= _CHECKED and c]
+    checks = [
+        c for c in data.values()
+        if isinstance(c, dict) and c and all(v in _CHECKED for v in c.values())
+    ]  # fmt: skip
     if checks and len(checks) == len(data):
         passed = sum(state == "passed" for c in checks for state in c.values())
         every = sum(map(len, checks))
@@ -416,7 +419,7 @@ def _said(data: Any) -> str:
     return f"{len(rows)} rows." if isinstance(rows, list) else ""
 
 
-_CHECKED = {"passed", "failed"}
+_CHECKED = ("passed", "failed")
 
 
 def _moment(text: str, otherwise: float = 0.0) -> datetime:
