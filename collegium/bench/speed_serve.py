@@ -5,8 +5,9 @@ streaming clients as asked for, all at the same time, each on a connection of it
 server of the same kind that does nothing but stream the same answer: no run, no trace, no account.
 Then the embedded engine: the same requests to its own server and through our endpoint, whose every
 request is a run with its trace; many at once, and one after the other, by turns. Every server is a
-process of its own. Run it on a quiet machine with ``python -m collegium.bench.speed_serve``; it
-writes ``results/bench/serve.json``.
+process of its own, and so is the engine behind each; the turns are taken anew with fresh pairs of
+them, since two engines of the same program differ. Run it on a quiet machine with
+``python -m collegium.bench.speed_serve``; it writes ``results/bench/serve.json``.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import argparse
 import asyncio
 import os
 import resource
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -38,6 +40,8 @@ from collegium.tasks.task import Task
 CLIENTS, ENGINE_CLIENTS = 1000, 16
 TURNS = 60
 """Requests to each of two servers, by turns: nothing waits, so their difference is the overhead."""
+ROUNDS = 5
+"""Pairs of engines: how fast one is depends on where its memory came to lie."""
 MAX_TOKENS = 16
 MODEL = "local-tiny"
 QUESTION = "What is the capital of France?"
@@ -128,7 +132,11 @@ async def load(name: str, address: str, path: str, body: Body, clients: int, tok
     return row(name, clients, took, perf_counter() - begin)
 
 
-async def by_turns(servers: list[tuple[str, str, Body, str]], path: str, turns: int) -> list[Row]:
+Times = list[tuple[float, float]]
+"""Seconds to the first byte and to the last, by request."""
+
+
+async def by_turns(servers: list[tuple[str, str, Body, str]], path: str, turns: int) -> list[Times]:
     """One request after the other, each server in its turn.
 
     Args:
@@ -136,19 +144,21 @@ async def by_turns(servers: list[tuple[str, str, Body, str]], path: str, turns: 
         path: Where to ask.
         turns: Requests to each.
     """
-    took: list[list[tuple[float, float]]] = [[] for _ in servers]
+    took: list[Times] = [[] for _ in servers]
     for turn in range(-1, turns):
         for (_, address, body, token), times in zip(servers, took, strict=True):
             times.append(await client(address, path, msgspec.json.encode(body), token))
             if turn < 0:  # what is made once is made now
                 times.clear()
-    return [
-        row(f"{name}, by turns", 1, times, sum(last for _, last in times))
-        for (name, *_), times in zip(servers, took, strict=True)
-    ]
+    return took
 
 
-def row(name: str, clients: int, took: list[tuple[float, float]], seconds: float) -> Row:
+def turned(name: str, times: Times) -> Row:
+    """What a single client saw who came by turns."""
+    return row(f"{name}, by turns", 1, times, sum(last for _, last in times))
+
+
+def row(name: str, clients: int, took: Times, seconds: float) -> Row:
     """What clients saw.
 
     Args:
@@ -256,43 +266,83 @@ async def engine_body() -> Body:
     return chat_body(asked[0], n=1, seed=None, stream=True)
 
 
-async def measure(clients: int, engine_clients: int, model: str | None) -> list[Row]:
+async def instant(clients: int, path: str, home: Path) -> list[Row]:
+    """Our endpoint with a scripted model, and the bare server: all at once, then by turns."""
+    script = home / "instant.py"
+    script.write_text(SCRIPT)
+    body: Body = asked_of("direct")
+    with (
+        endpoint("direct", f"script:{script}:instant", home) as mine,
+        process("-m", "collegium.bench.speed_serve", "--bare", home=home) as bare_one,
+    ):
+        pair = [("ours, scripted model", mine, body, ""), ("bare server", bare_one, body, "")]
+        rows = [await load(name, at, path, asked, clients, key) for name, at, asked, key in pair]
+        took = await by_turns(pair, path, TURNS)
+        return rows + [turned(name, times) for (name, *_), times in zip(pair, took, strict=True)]
+
+
+async def engines(
+    clients: int, path: str, home: Path, model: str, rounds: int
+) -> tuple[list[Row], list[float]]:
+    """Our endpoint with the embedded engine, and the engine's own server.
+
+    Returns:
+        Rows, and by pair of engines, by how many milliseconds our median is the longer one.
+    """
+    system = f"direct:max_tokens={MAX_TOKENS}"
+    rows: list[Row] = []
+    names = f"ours, {model}", f"the engine's own server, {model}"
+    every: list[Times] = [[], []]
+    overheads: list[float] = []
+    for number in range(rounds):
+        async with engine(model) as (own, token):
+            with endpoint(system, model, home) as address:
+                pair = [
+                    (names[0], address, asked_of(system), ""),
+                    (names[1], own, await engine_body(), token),
+                ]
+                if number == 0:
+                    for name, at, asked, key in pair:
+                        rows.append(await load(name, at, path, asked, clients, key))
+                took = await by_turns(pair, path, TURNS)
+        mine, other = ([last for _, last in times] for times in took)
+        overheads.append(round(percentile(mine, 0.5) - percentile(other, 0.5), 2))
+        for times, found in zip(every, took, strict=True):
+            times += found
+    return rows + [turned(n, times) for n, times in zip(names, every, strict=True)], overheads
+
+
+def asked_of(system: str) -> Body:
+    """The request to our endpoint."""
+    return {
+        "model": f"collegium/{system}",
+        "messages": [{"role": "user", "content": QUESTION}],
+        "stream": True,
+    }
+
+
+async def measure(
+    clients: int, engine_clients: int, model: str | None, rounds: int = ROUNDS
+) -> tuple[list[Row], list[float]]:
     """All servers.
 
     Args:
         clients: Clients of the scripted model at once.
         engine_clients: Clients of the engine at once.
         model: The embedded model; None leaves the engine out.
+        rounds: Pairs of engines.
+
+    Returns:
+        Rows, and what :func:`engines` says of each pair.
     """
     path = "/v1/chat/completions"
-    body: Body = {
-        "model": "collegium/direct",
-        "messages": [{"role": "user", "content": QUESTION}],
-        "stream": True,
-    }
-    rows: list[Row] = []
     with tempfile.TemporaryDirectory() as folder:
-        home, script = Path(folder), Path(folder) / "instant.py"
-        script.write_text(SCRIPT)
-        with (
-            endpoint("direct", f"script:{script}:instant", home) as mine,
-            process("-m", "collegium.bench.speed_serve", "--bare", home=home) as bare_one,
-        ):
-            pair = [("ours, scripted model", mine, body, ""), ("bare server", bare_one, body, "")]
-            for name, at, asked, key in pair:
-                rows.append(await load(name, at, path, asked, clients, key))
-            rows += await by_turns(pair, path, TURNS)
+        home = Path(folder)
+        rows = await instant(clients, path, home)
         if model is None:
-            return rows
-        system = f"direct:max_tokens={MAX_TOKENS}"
-        async with engine(model) as (own, token):
-            with endpoint(system, model, home) as address:
-                ours = f"ours, {model}", address, {**body, "model": f"collegium/{system}"}, ""
-                plain = f"the engine's own server, {model}", own, await engine_body(), token
-                for name, at, asked, key in (ours, plain):
-                    rows.append(await load(name, at, path, asked, engine_clients, key))
-                rows += await by_turns([ours, plain], path, TURNS)
-    return rows
+            return rows, []
+        more, overheads = await engines(engine_clients, path, home, model, rounds)
+        return rows + more, overheads
 
 
 def ratios(rows: list[Row]) -> dict[str, float]:
@@ -328,12 +378,16 @@ def main(arguments: list[str] | None = None) -> None:
     if soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (min(wanted, hard), hard))
     model = None if options.model == "none" else options.model
-    rows = asyncio.run(measure(options.clients, options.engine_clients, model))
+    rows, overheads = asyncio.run(measure(options.clients, options.engine_clients, model))
     result = {
         "command": "python -m collegium.bench.speed_serve",
         "machine": machine(),
         "rows": rows,
         "ratios": ratios(rows),
+        "overhead_ms_engine": {
+            "by_pair": overheads,
+            "median": round(statistics.median(overheads), 2) if overheads else None,
+        },
     }
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_bytes(msgspec.json.format(msgspec.json.encode(result), indent=2) + b"\n")
@@ -341,6 +395,7 @@ def main(arguments: list[str] | None = None) -> None:
         print(f"{row.name:40} {row.clients:5} clients {row.per_second:9.1f}/s", end="")
         print(f"  p50 {row.p50_ms:8.1f} ms  p95 {row.p95_ms:8.1f} ms")
     print(result["ratios"])
+    print("longer than the engine's own server, ms, by pair of engines:", overheads)
 
 
 if __name__ == "__main__":

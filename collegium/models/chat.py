@@ -155,17 +155,16 @@ class Draft:
         )
 
 
-async def read_events(chunks: AsyncIterable[bytes]) -> AsyncIterator[dict[str, Any]]:
-    """The events of a stream, decoded.
+async def read_events(chunks: AsyncIterable[bytes]) -> AsyncIterator[list[dict[str, Any]]]:
+    """The events of a stream, decoded: those that came together, together.
 
     Lines end at a newline only: a model may well write one of Unicode's other line ends.
     """
     rest = b""
     async for chunk in chunks:
         *lines, rest = (rest + chunk).split(b"\n")
-        for line in lines:
-            if line.startswith(b"data: {"):
-                yield json.loads(line[6:])
+        if events := [msgspec.json.decode(x[6:]) for x in lines if x.startswith(b"data: {")]:
+            yield events
 
 
 def read_bare_calls(text: str, tools: Sequence[ToolSpec]) -> list[ToolCall]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
-from weakref import WeakKeyDictionary
+from typing import Any, Literal, NoReturn
+
+import msgspec
 
 from collegium.errors import BadInput, ModelError, Transient, unknown_name
 from collegium.kernel.calls import Generate, Reply, Usage
@@ -21,6 +21,7 @@ from collegium.models.engine import (
     fast_slots,
     give_back,
 )
+from collegium.models.engine_client import asked, asking, pieces
 from collegium.models.model import OnText
 from collegium.models.native import choose_engine, wheel_version
 from collegium.models.problems import context_too_long
@@ -28,12 +29,12 @@ from collegium.models.slices import LocalGeneration, prompt_tokens
 from collegium.models.unpacked import unpacked_path
 from collegium.models.weights import file_sha256, find_weights
 
-if TYPE_CHECKING:
-    import httpx
+CHAT = "/v1/chat/completions"
 
-_CONNECT_SECONDS = 10.0
+SHOWN_SECONDS = 0.03
+"""How long written text may wait to be shown, so that tokens that come quickly come together."""
+
 _EXACT_SLOTS = 8
-_DYING_SECONDS = 1.0
 _SETTLE_SECONDS = 0.02
 _SETTLE_SECONDS_MOST = 1.3
 
@@ -103,9 +104,7 @@ class LocalModel:
         self._file = _gguf_file(name)
         self._fingerprint: str | None = None
         self._settings: EngineSettings | None = None
-        self._clients: WeakKeyDictionary[asyncio.AbstractEventLoop, httpx.AsyncClient] = (
-            WeakKeyDictionary()
-        )
+        self._engine: Engine | None = None
 
     @property
     def fingerprint(self) -> str:
@@ -206,9 +205,8 @@ class LocalModel:
     async def _ends(self) -> list[int]:
         """The tokens that end a reply."""
         engine = await self.engine()
-        async with self._reporting(engine):
-            props = await self._client().get(f"{engine.address}/props", headers=_key(engine))
-        body = {"content": props.raise_for_status().json()["eos_token"], "parse_special": True}
+        props = await self._told(engine, "GET", "/props")
+        body = {"content": props["eos_token"], "parse_special": True}
         return (await self.post("/tokenize", body))["tokens"]
 
     async def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
@@ -219,33 +217,21 @@ class LocalModel:
             ModelError: It refuses.
         """
         engine = await self.engine()
-        async with engine.gate.enter(alone=False), self._reporting(engine):
-            response = await self._client().post(
-                f"{engine.address}{path}", json=body, headers=_key(engine)
-            )
-        answer = response.json()
-        if response.status_code != 200:
-            raise self._problem(response.status_code, answer)
-        return answer
+        async with engine.gate.enter(alone=False):
+            return await self._told(engine, "POST", path, body)
 
     async def count_tokens(self, text: str) -> int:
         """How many tokens a text has, without the tokens of a chat around it."""
-        engine = await self.engine()
-        async with self._reporting(engine):
-            answer = await self._client().post(
-                f"{engine.address}/tokenize", json={"content": text}, headers=_key(engine)
-            )
-        return len(answer.raise_for_status().json()["tokens"])
+        answer = await self._told(await self.engine(), "POST", "/tokenize", {"content": text})
+        return len(answer["tokens"])
 
     async def slots_busy(self) -> int:
         """How many of the engine's slots work at this moment."""
         return await self._busy(await self.engine())
 
     async def aclose(self) -> None:
-        """Close connections, and end the engine unless another model uses it."""
-        client = self._clients.pop(asyncio.get_running_loop(), None)
-        if client is not None:
-            await client.aclose()
+        """End the engine unless another model uses it."""
+        self._engine = None
         if self._settings is not None:
             await asyncio.to_thread(give_back, self._settings, id(self))
 
@@ -276,7 +262,9 @@ class LocalModel:
 
     async def engine(self) -> Engine:
         """The running engine; started, or started again, if need be."""
-        return await asyncio.to_thread(self._borrow)
+        if self._engine is None or not self._engine.alive:
+            self._engine = await asyncio.to_thread(self._borrow)
+        return self._engine
 
     def _borrow(self) -> Engine:
         if self._settings is None:
@@ -293,24 +281,6 @@ class LocalModel:
             )
         return borrow(self._settings, id(self))
 
-    def _client(self) -> httpx.AsyncClient:
-        """The HTTP client of the running event loop.
-
-        Connections are not kept: on the loopback they cost nothing, a dropped one tells the
-        engine to stop, and none is left behind when an event loop ends.
-        """
-        loop = asyncio.get_running_loop()
-        client = self._clients.get(loop)
-        if client is None or client.is_closed:
-            import httpx
-
-            client = self._clients[loop] = httpx.AsyncClient(
-                timeout=httpx.Timeout(None, connect=_CONNECT_SECONDS),
-                limits=httpx.Limits(max_connections=None, max_keepalive_connections=0),
-                trust_env=False,  # no proxy between us and our own process
-            )
-        return client
-
     async def _whole(
         self,
         engine: Engine,
@@ -320,13 +290,9 @@ class LocalModel:
         on_text: OnText | None,
     ) -> list[Draft]:
         """Send a request and take the whole answer."""
-        async with self._reporting(engine):
-            response = await self._client().post(
-                f"{engine.address}/v1/chat/completions", json=body, headers=_key(engine)
-            )
-        answer = response.json()
-        if response.status_code != 200:
-            self._refused(request, response.status_code, answer)
+        status, answer = await asked(engine, self.name, "POST", CHAT, body)
+        if status != 200:
+            self._refused(request, status, answer)
         drafts = [Draft() for _ in range(body["n"])]
         for choice in answer["choices"]:
             draft = drafts[choice["index"]]
@@ -354,48 +320,39 @@ class LocalModel:
         """Send a request and take the answer in pieces."""
         drafts = [Draft() for _ in range(body["n"])]
         ended = 0
-        async with (
-            self._reporting(engine),
-            self._client().stream(
-                "POST", f"{engine.address}/v1/chat/completions", json=body, headers=_key(engine)
-            ) as response,
-        ):
-            if response.status_code != 200:
-                await response.aread()
-                self._refused(request, response.status_code, response.json())
-            async for event in read_events(response.aiter_bytes()):
-                if "error" in event:
-                    self._refused(request, 500, event)
-                for choice in event["choices"]:
-                    index = choice["index"]
-                    text = drafts[index].add(choice["delta"])
+        async with asking(engine, self.name, "POST", CHAT, body) as response:
+            if response.status != 200:
+                self._refused(request, response.status, msgspec.json.decode(await response.read()))
+            every = SHOWN_SECONDS if on_text else None
+            async for events in read_events(pieces(response, every)):
+                texts = [""] * len(drafts)
+                for event in events:
+                    if "error" in event:
+                        self._refused(request, 500, event)
+                    for choice in event["choices"]:
+                        index = choice["index"]
+                        texts[index] += drafts[index].add(choice["delta"])
+                        if choice.get("finish_reason"):
+                            drafts[index].end(choice)
+                            ended = index
+                    if event.get("usage"):  # follows the end of the sample it counts
+                        usage = read_usage(event["usage"])
+                        drafts[ended].usage = (
+                            usage if ended == 0 else Usage(completion=usage.completion)
+                        )
+                for index, text in enumerate(texts):
                     if text and on_text:
                         on_text(first + index, text)
-                    if choice.get("finish_reason"):
-                        drafts[index].end(choice)
-                        ended = index
-                if event.get("usage"):  # follows the end of the sample it counts
-                    usage = read_usage(event["usage"])
-                    drafts[ended].usage = (
-                        usage if ended == 0 else Usage(completion=usage.completion)
-                    )
         return drafts
 
-    @asynccontextmanager
-    async def _reporting(self, engine: Engine) -> AsyncIterator[None]:
-        """Turn a lost connection into the error that says what became of the engine."""
-        import httpx
-
-        try:
-            yield
-        except httpx.TransportError as error:
-            # a dying process closes its connections a little before it is gone
-            ended = await asyncio.to_thread(engine.ends_within, _DYING_SECONDS)
-            state = "its process ended" if ended else "the connection broke off"
-            raise Transient(
-                f"the embedded engine of {self.name!r} failed ({state}: "
-                f"{engine.last_words(type(error).__name__)}); it starts again with the next request"
-            ) from error
+    async def _told(
+        self, engine: Engine, method: Literal["GET", "POST"], path: str, body: Any = None
+    ) -> Any:
+        """The answer of the engine's own interface; raises what it refuses with."""
+        status, answer = await asked(engine, self.name, method, path, body)
+        if status != 200:
+            raise self._problem(status, answer)
+        return answer
 
     def _refused(self, request: Generate, status: int, answer: dict[str, Any]) -> NoReturn:
         """Raise the error that an unsuccessful answer stands for."""
@@ -425,9 +382,8 @@ class LocalModel:
                 pause = min(2 * pause, _SETTLE_SECONDS_MOST)
 
     async def _busy(self, engine: Engine) -> int:
-        async with self._reporting(engine):
-            answer = await self._client().get(f"{engine.address}/slots", headers=_key(engine))
-        return sum(1 for slot in answer.raise_for_status().json() if slot["is_processing"])
+        slots = await self._told(engine, "GET", "/slots")
+        return sum(1 for slot in slots if slot["is_processing"])
 
 
 def _gguf_file(name: str) -> Path | None:
@@ -439,7 +395,3 @@ def _gguf_file(name: str) -> Path | None:
     if not path.is_file():
         raise BadInput(f"model {name!r}: there is no file {path}.")
     return path
-
-
-def _key(engine: Engine) -> dict[str, str]:
-    return {"Authorization": f"Bearer {engine.token}"}
