@@ -47,7 +47,7 @@ def frame(title: str, *, active: Part | None = None) -> Iterator[None]:
         active: The part of the navigation it belongs to.
     """
     ui.page_title(f"{shown(title, 80)} · collegium")
-    _theme()
+    ui.dark_mode(chosen_dark())
     layout = ui.context.client.layout
     with layout:  # beside the page's own <main>, not in it
         tag("a", "Skip to the content", href="#content", cls="skip").move(layout, 0)
@@ -73,11 +73,11 @@ def _header(active: Part | None) -> Tag:
     return header
 
 
-def _theme() -> None:
-    """Light or dark as chosen before, else as the system has it."""
+def chosen_dark() -> bool | None:
+    """Whether dark was chosen before; None: nothing was, so it is as the system has it."""
     request = ui.context.client.request
     chosen = request.cookies.get(THEME) if request is not None else None
-    ui.dark_mode({"dark": True, "light": False}.get(chosen or ""))
+    return {"dark": True, "light": False}.get(chosen or "")
 
 
 def _keys() -> None:

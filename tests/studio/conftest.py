@@ -79,7 +79,7 @@ class Watched:
     """
 
     def __init__(self, page: Any, address: str) -> None:
-        self.page, self._address = page, address
+        self.page, self.address = page, address
         self.dialogs: list[str] = []
         self.errors: list[str] = []
         page.on("dialog", self._on_dialog)
@@ -97,7 +97,7 @@ class Watched:
 
     def open(self, path: str) -> Any:
         """Go to a page of the studio, and wait until it talks to the server."""
-        self.page.goto(self._address + path)
+        self.page.goto(self.address + path)
         self.page.wait_for_function("window.did_handshake === true")
         return self.page
 

@@ -201,7 +201,7 @@ def test_the_first_page_is_light(watch: Watch) -> None:
     talk = page.context.new_cdp_session(page)
     talk.send("Network.enable")
     talk.on("Network.loadingFinished", lambda e: sizes.append(e["encodedDataLength"]))
-    seen = Watched(page, watch()._address)
+    seen = Watched(page, watch().address)
     seen.open("/")
     page.wait_for_load_state("networkidle")
     assert sum(sizes) < 320_000

@@ -10,7 +10,8 @@ from nicegui.element import Element
 
 from collegium.catalog import facets, kinds
 from collegium.errors import CollegiumError
-from collegium.studio.frame import frame, tell, untell
+from collegium.studio.early import show_early
+from collegium.studio.frame import chosen_dark, frame, tell, untell
 from collegium.studio.library import (
     MEANS,
     ORDER,
@@ -52,6 +53,7 @@ def register(studio: Studio) -> None:
             await feed.renew()
             if wrong is not None:
                 tell(wrong)
+        show_early(chosen_dark())
         await ui.context.client.connected()  # the page is there: now what is further down
         feed.show_rest()
 

@@ -45,6 +45,26 @@
     if (id === "keys-close") document.getElementById("keys").close();
   });
 
+  // What the page shows before its elements are made goes away with them.
+  const app = document.getElementById("app");
+  const early = document.getElementById("early");
+  if (app && early) {
+    new MutationObserver((_, watch) => {
+      if (!app.childElementCount) return;
+      watch.disconnect();
+      const typed = early.querySelector("input[name=q]");
+      const field = app.querySelector("input[name=q]");
+      const begun = typed && (typed.value !== typed.defaultValue || typed === document.activeElement);
+      const { value } = typed ?? { value: "" };
+      early.remove();
+      if (!begun || !field) return;
+      field.focus();
+      if (value === field.value) return;
+      field.value = value;
+      field.dispatchEvent(new Event("input", { bubbles: true }));
+    }).observe(app, { childList: true });
+  }
+
   window.studio = {
     tell(sentence) {
       const line = document.getElementById("told");
