@@ -192,10 +192,25 @@ class ToolRules:
             fallback=rule.fallback,
         )
 
-    def _nearest(self, arguments: Mapping[str, Any]) -> int:
+    @cached_property
+    def _wanted(self) -> tuple[tuple[tuple[str, int, str], ...], ...]:
+        """For every rule its arguments as written, each condition's number, and both in words."""
+        made: list[tuple[tuple[str, int, str], ...]] = []
+        for (_, rule), placed in zip(self.ordered, self._places[0], strict=True):
+            numbers = dict(placed)
+            made.append(
+                tuple((a, numbers[a], f"{a}: {written(schema)}") for a, schema in rule.when.items())
+            )
+        return tuple(made)
+
+    def _nearest(self, arguments: Mapping[str, Any]) -> tuple[int, list[bool | None]]:
         """The place of the rule that would allow a call if the fewest of its conditions were other.
 
         No rule meets the call. So one of which a single condition fails is as near as any.
+
+        Returns:
+            The place, -1 when no rule allows; and what is known of every condition, which is all
+            of that rule's on arguments that were given.
         """
         tests, (places, _) = self._tests, self._places
         known: list[bool | None] = [None] * len(tests)
@@ -218,19 +233,21 @@ class ToolRules:
                 nearest, fewest = place, missed
             if fewest <= 1:
                 break
-        return nearest
+        return nearest, known
 
     def _unmatched(self, arguments: Mapping[str, Any]) -> str:
         """The reason where no rule decides, with what the nearest rule that allows would take."""
-        nearest = self._nearest(arguments)
+        nearest, known = self._nearest(arguments)
         if nearest < 0:
             return "no rule allows it."
         number, rule = self.ordered[nearest]
         wants: list[str] = []
-        for argument, verdict in self._verdicts(nearest, arguments).items():
-            if verdict != "holds" and not (verdict == "missing" and rule.missing == "holds"):
-                left = " (it was left out)" if verdict == "missing" else ""
-                wants.append(f"{argument}: {written(rule.when[argument])}{left}")
+        for argument, index, want in self._wanted[nearest]:
+            if argument not in arguments:
+                if rule.missing == "fails":
+                    wants.append(f"{want} (it was left out)")
+            elif not known[index]:
+                wants.append(want)
         return f"no rule allows it; rule {number} would take {', '.join(wants)}."
 
     def _verdicts(self, place: int, arguments: Mapping[str, Any]) -> dict[str, Verdict]:
