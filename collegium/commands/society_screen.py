@@ -16,7 +16,7 @@ from rich.text import Text
 
 from collegium.commands.show import clean, clock, console, print_json, print_table, table
 from collegium.society.engine import Society
-from collegium.society.interaction import Difference
+from collegium.society.interaction import Difference, Shift
 from collegium.society.report import figure
 from collegium.society.simulate import Options, steps_of
 
@@ -191,9 +191,12 @@ def print_summary(
     print_table(shown, out)
     out.print("")
     if differences:
-        changed = table("with - without", "mean", "95% interval", right=("mean",))
+        changed = table(
+            "with - without", "at the end", "95% interval", "sum of steps", "95% interval",
+            right=("at the end", "sum of steps"),
+        )  # fmt: skip
         for d in differences:
-            changed.add_row(d.curve, figure(d.mean), f"{figure(d.low)} to {figure(d.high)}")
+            changed.add_row(d.curve, *shown_shift(d.end), *shown_shift(d.sum))
         print_table(changed, out)
         out.print("")
     if len(done) > 1:
@@ -204,3 +207,8 @@ def print_summary(
     if "fitted" in facts:
         out.print(f"Fitted: {facts['fitted']}")
     out.print(f"Report: {report}")
+
+
+def shown_shift(shift: Shift) -> tuple[str, str]:
+    """A difference, and its interval."""
+    return figure(shift.mean), f"{figure(shift.low)} to {figure(shift.high)}"

@@ -386,12 +386,12 @@ async def test_common_random_numbers_find_what_independent_seeds_miss():
             start, 3, Set("R", 4.75 / 2), steps=25, seeds=range(20), curves=["cases"], common=common
         )
         found[common] = made
-    right = {c: sum(d < 0 for d in f.differences[0].by_seed) for c, f in found.items()}
+    right = {c: sum(d < 0 for d in f.differences[0].sum.by_seed) for c, f in found.items()}
     assert right[True] == 20
     assert right[False] < 20
-    width = {c: f.differences[0].high - f.differences[0].low for c, f in found.items()}
+    width = {c: f.differences[0].sum.high - f.differences[0].sum.low for c, f in found.items()}
     assert width[True] < width[False]
-    assert found[True].differences[0].high < 0
+    assert found[True].differences[0].sum.high < 0
     assert min(found[True].first) >= 3
 
 

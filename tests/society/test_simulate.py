@@ -112,8 +112,10 @@ def test_a_run_without_the_interventions_is_its_own_control(run, tmp_path):
                "plan.toml", "--what-if", "--repeats", 4, "--out", "out", "--json")  # fmt: skip
     assert done.exit_code == 0, done.output
     found = {d["curve"]: d for d in json.loads(done.stdout)["differences"]}
-    assert found["cases"]["high"] < 0
-    assert all(d < 0 for d in found["cases"]["by_seed"])
+    assert found["cases"]["sum"]["high"] < 0
+    assert found["S"]["end"]["low"] > 0  # more were never ill
+    assert abs(found["S"]["end"]["mean"]) < 900
+    assert all(d < 0 for d in found["cases"]["sum"]["by_seed"])
     page = (tmp_path / "out" / "report.html").read_text()
     assert "With and without the interventions" in page
 

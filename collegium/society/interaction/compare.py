@@ -12,22 +12,34 @@ from collegium.society.engine import Society
 from collegium.society.operations import Operation, schedule
 
 
+class Shift(msgspec.Struct, frozen=True):
+    """A difference over seeds, changed minus unchanged.
+
+    Attributes:
+        mean: Its mean.
+        low: Lower end of the 95% interval of the mean.
+        high: Upper end.
+        by_seed: The difference of each seed.
+    """
+
+    mean: float
+    low: float
+    high: float
+    by_seed: tuple[float, ...]
+
+
 class Difference(msgspec.Struct, frozen=True):
     """What a change did to one curve.
 
     Attributes:
         curve: Which.
-        mean: Mean over seeds of the difference (changed minus unchanged) of the curve's sum.
-        low: Lower end of its 95% interval.
-        high: Upper end.
-        by_seed: The difference of each seed.
+        end: Of its last value: what counts where the curve says how many there are.
+        sum: Of its sum over all steps: what counts where it says how many there were in a step.
     """
 
     curve: str
-    mean: float
-    low: float
-    high: float
-    by_seed: tuple[float, ...]
+    end: Shift
+    sum: Shift
 
 
 class Comparison(msgspec.Struct, frozen=True):
@@ -98,20 +110,22 @@ def contrast(
         curves: Which to compare; all if none are named.
 
     Returns:
-        The difference of each curve's sum with an interval over pairs, and by pair the first step
-        whose measures differ (-1: none).
+        The differences of each curve with intervals over pairs, and by pair the first step whose
+        measures differ (-1: none).
 
     Raises:
         BadInput: There are fewer than two pairs.
     """
     if len(pairs) < 2:
         raise BadInput(f"an interval needs two seeds or more, not {len(pairs)}.")
-    rows: dict[str, list[float]] = {}
-    for plain, changed in pairs:
-        for curve in curves or plain.curves:
-            difference = sum(changed.curves[curve]) - sum(plain.curves[curve])
-            rows.setdefault(curve, []).append(difference)
-    found = tuple(_difference(curve, values) for curve, values in rows.items())
+    found = tuple(
+        Difference(
+            curve,
+            end=_shift([b.curves[curve][-1] - a.curves[curve][-1] for a, b in pairs]),
+            sum=_shift([sum(b.curves[curve]) - sum(a.curves[curve]) for a, b in pairs]),
+        )
+        for curve in curves or pairs[0][0].curves
+    )
     return found, tuple(first_difference(plain, changed) for plain, changed in pairs)
 
 
@@ -123,11 +137,11 @@ def first_difference(a: Society, b: Society) -> int:
     return -1
 
 
-def _difference(curve: str, values: Sequence[float]) -> Difference:
+def _shift(values: Sequence[float]) -> Shift:
     from scipy.stats import t as student
 
     array = np.array(values)
     error = array.std(ddof=1) / np.sqrt(len(array))
     reach = float(student.ppf(0.975, len(array) - 1) * error)
     mean = float(array.mean())
-    return Difference(curve, mean, mean - reach, mean + reach, tuple(values))
+    return Shift(mean, mean - reach, mean + reach, tuple(values))
