@@ -30,6 +30,7 @@ def comparison() -> dict[str, Any]:
 def table(as_json: Json = False) -> None:
     """Compare the four protocols of the survey, with the module that each cell is written in."""
     from rich.table import Table
+    from rich.text import Text
 
     from collegium.commands.show import console, print_json
 
@@ -40,7 +41,8 @@ def table(as_json: Json = False) -> None:
     shown = Table("", *found["order"], header_style="bold")
     for dimension in found["dimensions"]:
         cells = [dimension["cells"][p] for p in found["order"]]
-        shown.add_row(dimension["name"], *(f"{c['text']}\n[dim]{c['module']}[/]" for c in cells))
+        written = (Text.assemble(c["text"], "\n", (c["module"], "dim")) for c in cells)
+        shown.add_row(dimension["name"], *written)
     versions = ["\n".join(found["versions"][p]) for p in found["order"]]
     shown.add_row("versions", *versions)
     console().print(shown)
