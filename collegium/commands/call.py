@@ -11,7 +11,8 @@ from rich.text import Text
 
 from collegium.commands.run import read_task
 from collegium.commands.show import clean, console, print_indented, print_json
-from collegium.protocols.callers import Answer, Caller, Description, detect, open_caller
+from collegium.protocols.caller import Answer, Caller, Description
+from collegium.protocols.callers import detect, open_caller
 from collegium.protocols.messages import said
 
 

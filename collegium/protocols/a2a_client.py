@@ -18,8 +18,9 @@ from collegium.protocols.a2a_wire import (
     state_of,
     write_message,
 )
-from collegium.protocols.callers import Answer, Description, OnText, Skill, Web
+from collegium.protocols.caller import Answer, Description, OnText, Skill
 from collegium.protocols.messages import RUN_KEY, Message, Part
+from collegium.protocols.web_client import Web
 
 CARDS = ("/.well-known/agent-card.json", "/.well-known/agent.json")
 

@@ -16,8 +16,9 @@ from collegium.protocols.acp_wire import (
     read_message,
     write_message,
 )
-from collegium.protocols.callers import Answer, Description, OnText, Skill, Web
+from collegium.protocols.caller import Answer, Description, OnText, Skill
 from collegium.protocols.messages import RUN_KEY, Message, Part
+from collegium.protocols.web_client import Web
 
 
 class ACPClient:

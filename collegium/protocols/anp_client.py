@@ -10,10 +10,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from collegium.errors import BadInput, ModelError
-from collegium.protocols.callers import Answer, Description, OnText, Skill, Web
+from collegium.protocols.caller import Answer, Description, OnText, Skill
 from collegium.protocols.did import Resolver, authorization
 from collegium.protocols.messages import Message, Part
 from collegium.protocols.signing import server_key
+from collegium.protocols.web_client import Web
 
 IDENTITY = "COLLEGIUM_DID"
 """Environment variable of the caller's own identifier."""

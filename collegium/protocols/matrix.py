@@ -23,7 +23,8 @@ from collegium.api import arun
 from collegium.errors import missing_extra
 from collegium.kernel import RunStore
 from collegium.kernel.trace import current_run
-from collegium.protocols.callers import Caller, open_caller
+from collegium.protocols.caller import Caller
+from collegium.protocols.callers import open_caller
 from collegium.protocols.clients import Clients
 from collegium.protocols.hub import Hub
 from collegium.protocols.messages import said

@@ -8,8 +8,9 @@ from typing import Any
 
 from collegium.errors import ModelError, Unreachable, missing_extra
 from collegium.kernel.trace import current_run
-from collegium.protocols.callers import Answer, Description, OnText, Skill, Web, parent_headers
+from collegium.protocols.caller import Answer, Description, OnText, Skill
 from collegium.protocols.messages import RUN_KEY, Message, Part
+from collegium.protocols.web_client import Web, parent_headers
 
 
 class MCPClient:

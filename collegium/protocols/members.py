@@ -17,7 +17,8 @@ from collegium.kernel import Generate, Reply, Usage
 from collegium.kernel.calls import Message as Turn
 from collegium.kernel.limits import prompt_estimate
 from collegium.models.model import OnText
-from collegium.protocols.callers import Caller, open_caller
+from collegium.protocols.caller import Caller
+from collegium.protocols.callers import open_caller
 from collegium.protocols.messages import Message, said
 
 CHARACTERS_PER_TOKEN = 3.5

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from collegium.errors import ModelError
-from collegium.protocols.callers import Answer, Description, OnText, Skill, Web
+from collegium.protocols.caller import Answer, Description, OnText, Skill
 from collegium.protocols.messages import Message, Part
+from collegium.protocols.web_client import Web
 
 ROLES = {"system": "system", "user": "user", "agent": "assistant"}
 

@@ -14,7 +14,7 @@ import msgspec
 from collegium.errors import ModelError
 from collegium.kernel import Call, Kernel, Reply, Usage
 from collegium.kernel.calls import Generate
-from collegium.protocols.callers import Answer, Caller, OnText
+from collegium.protocols.caller import Answer, Caller, OnText
 from collegium.protocols.messages import TEXT, Message, Part, said
 
 CARRIES: dict[str, frozenset[str]] = {

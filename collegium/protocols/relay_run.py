@@ -14,7 +14,7 @@ from collegium.kernel import Event, Kernel, Limits, RunStore
 from collegium.kernel.kernel import OnText
 from collegium.kernel.limits import Meter
 from collegium.kernel.trace import current_run
-from collegium.protocols.callers import Caller
+from collegium.protocols.caller import Caller
 from collegium.protocols.messages import Message
 from collegium.protocols.relay import NoModel, Relay, Relayed, driver, relayed, spent
 from collegium.systems import Result
