@@ -13,9 +13,7 @@ from collections.abc import Iterator
 from collegium.guard.doctor import mutations_api as api
 from collegium.guard.doctor import mutations_flow as flow
 from collegium.guard.doctor.detectors.als import stop_strings
-from collegium.guard.doctor.findings import Kind
-from collegium.guard.doctor.graph import Function, own_nodes, parent
-from collegium.guard.doctor.mutate import (
+from collegium.guard.doctor.edits import (
     Edit,
     Mutation,
     Site,
@@ -24,6 +22,8 @@ from collegium.guard.doctor.mutate import (
     replaced,
     without,
 )
+from collegium.guard.doctor.findings import Kind
+from collegium.guard.doctor.graph import Function, own_nodes, parent
 from collegium.guard.doctor.tools import Tool
 from collegium.guard.doctor.variants import CLEAN
 

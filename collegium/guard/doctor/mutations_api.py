@@ -6,8 +6,8 @@ import ast
 import re
 from collections.abc import Iterator
 
+from collegium.guard.doctor.edits import Edit, Site, before, dropped, replaced
 from collegium.guard.doctor.fold import fold
-from collegium.guard.doctor.mutate import Edit, Site, before, dropped, replaced
 
 _MODELS = (
     "text-embedding-3-large", "bigcode/starcoder2-15b", "text-davinci-003", "whisper-1",

@@ -5,9 +5,9 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from collegium.guard.doctor.edits import Edit, Site, before, replaced, unwrapped, without
 from collegium.guard.doctor.flow import callers, falls_off
 from collegium.guard.doctor.graph import Function, own_nodes
-from collegium.guard.doctor.mutate import Edit, Site, before, replaced, unwrapped, without
 from collegium.guard.doctor.roles import uses_of_tools
 
 # -- Fault tolerance -------------------------------------------------------------------------

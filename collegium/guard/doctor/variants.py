@@ -6,9 +6,9 @@ import ast
 import re
 from collections.abc import Iterator
 
+from collegium.guard.doctor.edits import Edit, Mutation, Site, before, replaced, unwrapped
 from collegium.guard.doctor.flow import callers
 from collegium.guard.doctor.graph import Function, own_nodes
-from collegium.guard.doctor.mutate import Edit, Mutation, Site, before, replaced, unwrapped
 from collegium.guard.doctor.roles import uses_of_tools
 
 
