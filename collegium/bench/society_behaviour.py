@@ -4,7 +4,8 @@ The people and contacts of Astoria come from the user's own installation of agen
 cases that were counted there. Three ways to isolate: a constant probability, in proportion to
 cases, and as archetypes of a language model say. Each has the same calibration: as many trials of R
 as the others, by golden section between the same bounds, on the mean squared error of the first
-weeks over the same seeds. The following weeks are then predicted and not fitted. Run it with
+weeks over the same seeds. The following weeks are then predicted and not fitted. Beside them stands
+what the same number of cases in every week would come to. Run it with
 ``python -m collegium.bench.society_behaviour``.
 """
 
@@ -130,7 +131,35 @@ async def study(
             }
         )  # fmt: skip
     best = min(rows, key=lambda row: row["predicted"]["mean"])
-    return {"observed": observed, "rows": rows, "least_error_predicted": best["behaviour"]}
+    return {
+        "observed": observed,
+        "rows": rows,
+        "floors": floors(observed, fit),
+        "least_error_predicted": best["behaviour"],
+    }
+
+
+def floors(observed: Sequence[float], fit: int) -> list[dict[str, Any]]:
+    """What no epidemic at all would come to: the same number of cases in every later week.
+
+    Args:
+        observed: Cases by week.
+        fit: Weeks that are known; the others are predicted.
+    """
+    known, later = observed[:fit], observed[fit:]
+    constants = {
+        "no case": 0.0,
+        "mean of the fitted weeks": statistics.fmean(known),
+        "last fitted week": known[-1],
+    }
+    return [
+        {
+            "always": name,
+            "fitted": round(error([value] * fit, known), 2),
+            "predicted": round(error([value] * len(later), later), 2),
+        }
+        for name, value in constants.items()
+    ]
 
 
 def spread(values: Sequence[float]) -> dict[str, float]:
@@ -180,6 +209,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
             f"{r['behaviour']:10} R {r['R']:.2f}  error fitted {r['fitted']['mean']:8.1f}, "
             f"predicted {r['predicted']['mean']:8.1f}  {r['calls']} calls"
         )
+    for f in found["floors"]:
+        name, fitted, predicted = f["always"], f["fitted"], f["predicted"]
+        print(f"{name}: error fitted {fitted:.1f}, predicted {predicted:.1f}")
     print(f"written to {given.out}")
 
 

@@ -341,3 +341,13 @@ def test_the_real_data_of_oasis_is_what_it_was():
     assert (len(items), len(personas)) == (220, 36)
     groups = [item.group for item in items]
     assert [groups.count(g) for g in ("down", "control", "up")] == [83, 70, 67]
+
+
+def test_the_floors_of_an_epidemic_are_the_same_number_every_week():
+    none, mean, last = society_behaviour.floors([1.0, 3.0, 5.0, 9.0], 2)
+    assert none == {"always": "no case", "fitted": round(5**0.5, 2), "predicted": 7.28}
+    assert (mean["fitted"], mean["predicted"]) == (1.0, round(((3**2 + 7**2) / 2) ** 0.5, 2))
+    assert (last["fitted"], last["predicted"]) == (
+        round(2**0.5, 2),
+        round((4 + 36) ** 0.5 / 2**0.5, 2),
+    )
