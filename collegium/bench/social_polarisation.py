@@ -1,10 +1,12 @@
 """Polarisation: whether opinions become more extreme where people read each other.
 
 A writer may give up safe success for a risky novel. Users of OASIS's group say from what chance of
-success on, 1 to 10 in 10, they would advise to dare it. Between rounds they think and act on the
+success on, 1 to 9 in 10, they would advise to dare it. An opinion is the mean of what the model
+could have said, by its log-probabilities: a small model's single answers are nearly all the lowest
+number or the highest, which leaves no room for a change. Between rounds they think and act on the
 platform: *together*, with feeds of what the others post; *alone*, with feeds that are empty. The
 opinions are numbers, so nobody has to judge which of two texts is more extreme: extremity is the
-distance from the middle, 5.5. What changed from the first round to the last is compared between the
+distance from the middle, 5. What changed from the first round to the last is compared between the
 two with a bootstrap interval over users. It reads the data of a checkout of camel-ai/oasis:
 ``python -m collegium.bench.social_polarisation --data oasis/data``.
 """
@@ -17,16 +19,17 @@ import random
 import statistics
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from collegium.bench.journal import Journal, write_report
 from collegium.bench.machine import machine
 from collegium.bench.oasis_data import Group, group
-from collegium.kernel import Agent, Kernel, Unparsed, gather
+from collegium.kernel import Agent, Kernel, gather
 from collegium.models import Model, open_model
 from collegium.society import checkpoint
+from collegium.society.archetypes import ALTERNATIVES, read_distribution
 from collegium.society.engine import Society
 from collegium.society.social import Platform, social_model
 from collegium.society.social.behaviour import MEMORY
@@ -37,7 +40,7 @@ from collegium.society.state import State
 SEED = 7
 USERS, ROUNDS, STEPS = 40, 4, 10
 ACTIVITY = 0.3
-MIDDLE = 5.5
+MIDDLE = 5.0
 RESAMPLES = 5000
 
 ARMS = ("together", "alone")
@@ -47,7 +50,7 @@ DILEMMA = (
     "be her great work, or cost her years and bring in nothing. What should she do?"
 )
 
-Chance = Literal[1, 2, 3, 4, 5, 6, 7, 8, 9, 10]
+CHANCES = tuple("123456789")
 
 
 def platform_of(people: Group, arm: str) -> State:
@@ -71,7 +74,7 @@ def platform_of(people: Group, arm: str) -> State:
     return state
 
 
-async def opinions(society: Society, people: Group, number: int) -> list[int | None]:
+async def opinions(society: Society, people: Group, number: int) -> list[float | None]:
     """What every user thinks now; None where no number could be read. It changes nothing."""
     kernel, platform = society.kernel, Platform(society.state)
     assert kernel is not None
@@ -79,7 +82,7 @@ async def opinions(society: Society, people: Group, number: int) -> list[int | N
     feed = in_network(platform, everybody)
     texts, table = society.state.texts["text"], platform.posts
 
-    async def one(user: int) -> int | None:
+    async def one(user: int) -> float | None:
         said = society.state.values.get("memory", {}).get(str(user), [])[-MEMORY:]
         read = [texts[int(table["text"][p])] for p in feed[user].tolist() if p >= 0]
         about = "\n".join([*(f"You read: {text}" for text in read), *said])
@@ -88,12 +91,13 @@ async def opinions(society: Society, people: Group, number: int) -> list[int | N
         )
         reply = await agent.ask(
             f"{about}\n\n{DILEMMA}\nShe should dare it if the chance of success is at least how "
-            "many in 10? 1 means: dare it even then. 10 means: only if it is certain.",
-            output=Chance,  # type: ignore[arg-type]
-            max_tokens=24,
+            "many in 10? 1 means: dare it even then. 9 means: only if it is nearly certain. Answer "
+            "with one number from 1 to 9.",
+            max_tokens=4,
+            logprobs=ALTERNATIVES,
         )
-        found: Any = reply.data
-        return None if isinstance(found, Unparsed) else int(found)
+        found = read_distribution(reply, CHANCES)
+        return None if found is None else round(float(found @ np.arange(1, 10)), 4)
 
     return await gather(*(one(user) for user in everybody.tolist()))
 
@@ -101,7 +105,7 @@ async def opinions(society: Society, people: Group, number: int) -> list[int | N
 async def arm_of(
     people: Group, arm: str, model: Model, journal: Journal, folder: Path | None, *, rounds: int,
     steps: int, seed: int,
-) -> list[list[int | None]]:  # fmt: skip
+) -> list[list[float | None]]:  # fmt: skip
     """The opinions of one arm, round by round; taken up where it was cut off."""
     kernel = Kernel(model, seed=seed)
     states = folder / arm if folder is not None else None
@@ -174,7 +178,7 @@ async def study(
     }
 
 
-def _changes(asked: Sequence[Sequence[int | None]]) -> dict[int, float]:
+def _changes(asked: Sequence[Sequence[float | None]]) -> dict[int, float]:
     """By user, how much more extreme the last opinion is than the first."""
     found = {}
     for user, (first, last) in enumerate(zip(asked[0], asked[-1], strict=True)):

@@ -275,13 +275,13 @@ def drifting(together):
         text = request.messages[-1].text
         if request.agent.startswith("opinion-"):
             bold = "dare it now" in text
-            return json.dumps({"answer": 1 if bold else 5})
+            return "1" if bold else "5."
         return json.dumps({"action": "create_post", "target": -1, "text": "She should dare it now"})
 
     def apart(request):
         text = request.messages[-1].text
         if request.agent.startswith("opinion-"):
-            return json.dumps({"answer": 5})
+            return "5"
         return json.dumps({"action": "do_nothing", "target": -1, "text": ""}) if text else ""
 
     return answer if together else apart
@@ -312,7 +312,7 @@ async def test_polarisation_is_found_where_it_was_planted(tmp_path, planted):
     )
     assert found == whole
     together = [r["extremity"] for r in found["rows"] if r["arm"] == "together"]
-    assert together[0] == 0.5
+    assert together[0] == 0
     assert (together[-1] > 1) == planted
     # alone, a user reads nothing and remembers what it wrote itself
     assert found["change"]["alone"]["n"] == 6
