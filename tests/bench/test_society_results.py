@@ -129,6 +129,14 @@ def test_herding_was_measured_on_real_comments_with_an_interval():
     }
 
 
+def test_opinions_were_asked_together_and_alone():
+    found = study("polarisation")
+    assert {row["arm"] for row in found["rows"]} == {"together", "alone"}
+    assert {row["n"] for row in found["rows"]} == {found["users"]}
+    told = found["together_minus_alone"]
+    assert told["low"] <= told["mean"] <= told["high"]
+
+
 def study(name):
     file = FILE.parents[1] / "society" / f"{name}.json"
     if not file.is_file():
