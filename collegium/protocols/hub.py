@@ -17,6 +17,7 @@ from collegium.api import arun
 from collegium.errors import CollegiumError, unknown_name
 from collegium.guard import Policy
 from collegium.kernel import Event, Kernel, Limits, RunStore, Tool
+from collegium.models import Model, open_model
 from collegium.protocols.callers import open_caller
 from collegium.protocols.clients import Client, QuotaExceeded
 from collegium.protocols.messages import (
@@ -128,6 +129,7 @@ class Hub:
         self.systems |= {name: _stand_in(name, to) for name, (to, _) in self._relays.items()}
         self.model, self.roles, self.catalog = model, dict(roles or {}), catalog
         self.policy, self.limits, self.tools, self.store = policy, limits, tuple(tools), store
+        self._opened: Model | None = None
         self._running: dict[str, Running] = {}
         self._finished: OrderedDict[str, Running] = OrderedDict()
         self._sessions: OrderedDict[tuple[str, str], list[Message]] = OrderedDict()
@@ -236,6 +238,14 @@ class Hub:
         await asyncio.gather(*(r.stop("the server was stopped") for r in [*self._running.values()]))
         for _, caller in self._relays.values():
             await caller.aclose()
+        if self._opened is not None:
+            await self._opened.aclose()
+
+    def _open(self) -> Model:
+        """The default model, opened once for all runs."""
+        if self._opened is None:
+            self._opened = open_model(self.model, exact=False)
+        return self._opened
 
     # -- the run itself -----------------------------------------------------------------
 
@@ -291,7 +301,7 @@ class Hub:
                 running.result = await arun(
                     running.system,
                     task,
-                    model=self.model,
+                    model=self._open(),
                     roles=self.roles,
                     params=wish.parameters,
                     limits=limits,
