@@ -2,8 +2,8 @@
 
 A writer may give up safe success for a risky novel. Users of OASIS's group say from what chance of
 success on, 1 to 9 in 10, they would advise to dare it. An opinion is the mean of what the model
-could have said, by its log-probabilities: a small model's single answers are nearly all the lowest
-number or the highest, which leaves no room for a change. Between rounds they think and act on the
+could have said, by its log-probabilities: a single answer is one of nine numbers, and small changes
+would not show in it. Between rounds they think and act on the
 platform: *together*, with feeds of what the others post; *alone*, with feeds that are empty. The
 opinions are numbers, so nobody has to judge which of two texts is more extreme: extremity is the
 distance from the middle, 5. What changed from the first round to the last is compared between the

@@ -6,7 +6,7 @@ server of the same kind that does nothing but stream the same answer: no run, no
 Then the embedded engine: the same requests to its own server and through our endpoint, whose every
 request is a run with its trace; many at once, and one after the other, by turns. Every server is a
 process of its own, and so is the engine behind each; the turns are taken anew with fresh pairs of
-them, since two engines of the same program differ. Run it on a quiet machine with
+them, so that one engine's luck is not taken for overhead. Run it on a quiet machine with
 ``python -m collegium.bench.speed_serve``; it writes ``results/bench/serve.json``.
 """
 
@@ -41,7 +41,7 @@ CLIENTS, ENGINE_CLIENTS = 1000, 16
 TURNS = 60
 """Requests to each of two servers, by turns: nothing waits, so their difference is the overhead."""
 ROUNDS = 5
-"""Pairs of engines: how fast one is depends on where its memory came to lie."""
+"""Pairs of engines, one behind each server: what differs between engines is no overhead."""
 MAX_TOKENS = 16
 MODEL = "local-tiny"
 QUESTION = "What is the capital of France?"

@@ -9,9 +9,9 @@ that is why this is aiohttp, whose parser is compiled, and not the client that i
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -29,7 +29,7 @@ _MOST_BYTES = 1 << 14
 _DYING_SECONDS = 1.0
 
 
-@asynccontextmanager
+@contextlib.asynccontextmanager
 async def asking(
     engine: Engine, name: str, method: Literal["GET", "POST"], path: str, body: Any = None
 ) -> AsyncIterator[aiohttp.ClientResponse]:
@@ -113,4 +113,5 @@ async def pieces(response: aiohttp.ClientResponse, every: float | None) -> Async
             wanted = min(int(every * seen / (now - begin)), _MOST_BYTES)
         else:  # one token tells nothing about the rate
             begin, seen, wanted = now, 0, 1
-        held.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, max(1, wanted))
+        with contextlib.suppress(OSError):  # it was closed; the rest has been received
+            held.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, max(1, wanted))

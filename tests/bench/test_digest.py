@@ -239,11 +239,13 @@ def test_a_damaged_result_is_told_as_one_and_once(path, tmp_path):
     (folder / "bench" / "deep.json").write_text("[" * 100_000)
     (folder / "bench" / "rows.json").write_text('{"command": "python -m x", "rows": [1, 2]}')
     (folder / "must_show.json").write_text('{"mad": {"1": "passed", "2": "failed"}}')
+    (folder / "parts.json").write_text('{"first": {"rows": [1]}, "second": {"rows": [2]}}')
     digest, mark = collect(path, folder)
     by_file = {r.file: r for r in digest.results}
     assert by_file["bench/half.json"].problem.startswith("It is not JSON")
     assert by_file["bench/deep.json"].problem.startswith("It is not JSON")
     assert by_file["bench/rows.json"].verdict == "2 rows."
+    assert by_file["parts.json"].verdict == by_file["parts.json"].problem == ""
     assert by_file["must_show.json"].verdict == "1 of 2 recorded checks of 1 papers passed."
     assert collect(path, folder, mark)[0].empty
 

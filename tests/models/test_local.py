@@ -139,10 +139,10 @@ async def test_logprobs_are_probabilities_of_the_tokens(tiny: LocalModel) -> Non
 async def test_text_arrives_in_pieces(tiny: LocalModel) -> None:
     pieces: dict[int, list[str]] = {0: [], 1: []}
     replies = await tiny.generate(
-        ask(QUESTION, max_tokens=40, seed=1, n=2), lambda i, text: pieces[i].append(text)
+        ask(QUESTION, max_tokens=120, seed=1, n=2), lambda i, text: pieces[i].append(text)
     )
     for i, reply in enumerate(replies):
-        assert len(pieces[i]) >= 2  # the first token at once; later ones gathered
+        assert len(pieces[i]) > 5
         assert "".join(pieces[i]) == reply.text
 
 

@@ -81,7 +81,8 @@ async def test_missing_weights_say_how_to_get_them(
 def test_importing_models_loads_nothing_heavy() -> None:
     code = (
         "import sys, collegium.models; "
-        "print([m for m in ('xllamacpp', 'pydantic_ai', 'httpx', 'openai') if m in sys.modules])"
+        "heavy = ('xllamacpp', 'pydantic_ai', 'httpx', 'aiohttp', 'openai'); "
+        "print([m for m in heavy if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
